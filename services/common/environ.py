@@ -1,0 +1,103 @@
+"""Read configuration from the environment, once, with errors that name the variable."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.common.grpc_server import ServerSettings
+
+
+class ConfigError(ValueError):
+    """A variable has a value that cannot be used."""
+
+
+class Environ:
+    """The variables that begin with one prefix.
+
+    Every method takes the rest of the name and a default, and raises ConfigError with
+    the full name when the value cannot be used. Without a default the variable is
+    required.
+    """
+
+    def __init__(self, prefix: str, variables: Mapping[str, str] | None = None) -> None:
+        self._prefix = prefix
+        self._variables = os.environ if variables is None else variables
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a non-empty text."""
+        value = self._variables.get(self._prefix + name) or default
+        if value is None:
+            raise ConfigError(f"{self._prefix}{name} is required and not set")
+        return value
+
+    def integer(
+        self, name: str, default: int, *, least: int = 0, most: int = 2**31
+    ) -> int:
+        """Return an integer within `[least, most]`."""
+        text = self.text(name, str(default))
+        try:
+            value = int(text)
+        except ValueError:
+            raise self._unusable(name, text, "an integer") from None
+        if not least <= value <= most:
+            raise self._unusable(name, text, f"from {least} to {most}")
+        return value
+
+    def number(
+        self, name: str, default: float, *, least: float = 0.0, most: float = 1e9
+    ) -> float:
+        """Return a number within `[least, most]`."""
+        text = self.text(name, str(default))
+        try:
+            value = float(text)
+        except ValueError:
+            raise self._unusable(name, text, "a number") from None
+        if not least <= value <= most:
+            raise self._unusable(name, text, f"from {least} to {most}")
+        return value
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        """Return one of `choices`."""
+        text = self.text(name, default)
+        if text not in choices:
+            raise self._unusable(name, text, "one of " + ", ".join(choices))
+        return text
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """Return whether the variable is `true` or `false`."""
+        return self.choice(name, str(default).lower(), ("true", "false")) == "true"
+
+    def path(self, name: str, default: str | None = None) -> Path:
+        """Return a path, with `~` expanded."""
+        return Path(self.text(name, default)).expanduser()
+
+    def address(self, name: str, default: str | None = None) -> str:
+        """Return an address to listen on, `host:port`."""
+        text = self.text(name, default)
+        host, colon, port = text.rpartition(":")
+        if not (host and colon and port.isdigit() and int(port) < 65536):
+            raise self._unusable(name, text, "host:port")
+        return text
+
+    def secret(self, name: str) -> str:
+        """Return a secret, from the variable or from the file that NAME_FILE names."""
+        file = self._variables.get(f"{self._prefix}{name}_FILE")
+        if not file:
+            return self.text(name)
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise self._unusable(f"{name}_FILE", file, f"readable: {error}") from None
+
+    def server_settings(self, default_port: int) -> ServerSettings:
+        """Return where the service listens: LISTEN, METRICS_LISTEN, DRAIN_GRACE_S."""
+        return ServerSettings(
+            listen=self.address("LISTEN", f"127.0.0.1:{default_port}"),
+            metrics_listen=self.address(
+                "METRICS_LISTEN", f"127.0.0.1:{default_port + 100}"
+            ),
+            drain_grace_s=self.number("DRAIN_GRACE_S", 10.0, most=3600.0),
+        )
+
+    def _unusable(self, name: str, text: str, wanted: str) -> ConfigError:
+        return ConfigError(f"{self._prefix}{name} must be {wanted}; got {text!r}")
