@@ -1,0 +1,1 @@
+"""Real stores and all services on one machine, started by one command."""

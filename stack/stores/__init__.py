@@ -1,0 +1,1 @@
+"""The embedded stores: real servers out of Python wheels."""
