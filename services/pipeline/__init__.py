@@ -1,0 +1,1 @@
+"""Tracking sessions: open cameras, carry frames through the mesh, publish."""

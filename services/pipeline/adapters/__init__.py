@@ -1,0 +1,1 @@
+"""Stores, media and clients of other services."""

@@ -1,0 +1,1 @@
+"""Values and rules of sessions, sources and accounting; no transport."""
