@@ -78,7 +78,7 @@ def error_from_rpc(error: aio.AioRpcError) -> SpotOnError:
     for key, value in error.trailing_metadata() or ():
         if key == _DETAILS_KEY and isinstance(value, bytes):
             return error_from_status(status_pb2.Status.FromString(value))
-    code: int = error.code().value[0]  # type: ignore[index]
+    code = error.code().value[0]
     return error_from_status(
         status_pb2.Status(code=code, message=error.details() or "")
     )

@@ -9,7 +9,7 @@ from grpc import aio
 Behaviour = Callable[[Any, aio.ServicerContext[Any, Any]], Awaitable[Any]]
 StreamBehaviour = Callable[[Any, aio.ServicerContext[Any, Any]], AsyncIterator[Any]]
 Continuation = Callable[
-    [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
+    [grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]
 ]
 
 
@@ -53,7 +53,7 @@ class BehaviourInterceptor(aio.ServerInterceptor):
         return wrapped
 
 
-class _Handler(grpc.RpcMethodHandler[Any, Any]):
+class _Handler(grpc.RpcMethodHandler):  # type: ignore[type-arg] # Generic in stubs only.
     """What grpc asks of a handler."""
 
     unary_unary: Any = None

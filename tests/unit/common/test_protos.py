@@ -1,0 +1,55 @@
+"""What every proto of the project must say."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor
+
+import spoton
+from spoton.common.v1 import options_pb2
+
+ROOT = Path(next(iter(spoton.__path__))).parent
+FILES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted(ROOT.glob("spoton/**/*_pb2.py"))
+]
+
+
+def methods() -> list[MethodDescriptor]:
+    """Return the methods of all services."""
+    found = []
+    for name in FILES:
+        file = importlib.import_module(name).DESCRIPTOR
+        found += [
+            method
+            for service in file.services_by_name.values()
+            for method in service.methods
+        ]
+    return found
+
+
+@pytest.mark.parametrize("method", methods(), ids=lambda method: method.full_name)
+def test_every_rpc_states_scope_environment_and_route(
+    method: MethodDescriptor,
+) -> None:
+    """An RPC has a scope; its environment field exists; it has a route unless bidi."""
+    options = method.GetOptions()
+    assert options.Extensions[options_pb2.required_scope].count(":") == 1
+    field = options.Extensions[options_pb2.environment_field]
+    message = method.input_type
+    for part in field.split(".") if field else ():
+        message = message.fields_by_name[part].message_type
+    assert "environment_id" not in method.input_type.fields_by_name or field
+    http = options.Extensions[annotations_pb2.http]
+    assert bool(http.WhichOneof("pattern")) is not method.client_streaming
+
+
+def test_every_proto_is_in_the_pool() -> None:
+    """The generated modules register what they describe."""
+    assert len(FILES) >= 11
+    for name in FILES:
+        path = name.removesuffix("_pb2").replace(".", "/") + ".proto"
+        assert descriptor_pool.Default().FindFileByName(path)
