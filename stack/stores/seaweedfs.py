@@ -13,6 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 PEER_PORTS = 10
 """How many more ports SeaweedFS uses for its parts, beside the S3 port."""
 
+_PROBE_BUCKET = "readiness"
+
 
 @dataclass(frozen=True, slots=True)
 class S3Access:
@@ -94,9 +96,16 @@ class SeaweedFS:
         return [str(weed), "-logtostderr", "mini", *options]
 
     def is_ready(self) -> bool:
-        """Tell whether the gateway answers a signed request."""
+        """Tell whether an object can be stored and read back.
+
+        The gateway answers a little before it knows the volumes, so listing buckets
+        proves too little.
+        """
         try:
-            self.client().list_buckets()
+            probe = self.create_bucket(_PROBE_BUCKET)
+            client = self.client()
+            client.put_object(Bucket=probe.bucket, Key="probe", Body=b"ready")
+            client.get_object(Bucket=probe.bucket, Key="probe")["Body"].read()
         except (BotoCoreError, ClientError):
             return False
         return True
