@@ -1,0 +1,1 @@
+"""Recognises people: what they look like, and who is who across cameras."""

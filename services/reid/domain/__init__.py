@@ -1,0 +1,1 @@
+"""Who is who: motion on the floor, appearance, evidence and assignment."""

@@ -1,0 +1,132 @@
+"""Every constant of the association, in one place."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationConfig:
+    """Constants of the association.
+
+    Evidence is a log-likelihood ratio, in nats: of "the same person" against "two
+    people". Where a value says "chosen", it is a judgement that no data supports yet.
+
+    Attributes:
+        use_floor: Whether positions on the floor count.
+        use_appearance: Whether appearance vectors count.
+
+        acceleration_mps2: Standard deviation of a walker's acceleration, m/s^2.
+            Pedestrian literature: 0.5 to 1.5.
+        start_speed_sigma_mps: Uncertainty of the velocity of a new track, m/s. A walker
+            does 1.4 m/s in an unknown direction.
+        walking_speed_mps: Speed by which an error of the clock moves a person, m/s.
+        top_speed_mps: Fastest return that is believed, m/s. Chosen: a slow run.
+        gate_slack_m: Distance that a return may exceed the top speed by, metres.
+            Chosen: covers the bias between two calibrations.
+
+        floor_space_m2: Floor area per stranger; a pair of tracks counts as one person
+            while its likelihood exceeds 1 / floor_space_m2. Chosen: a loose crowd.
+        floor_evidence_limit: Most evidence of one comparison, nats. Bounds outliers.
+        floor_correlation_s: Time after which positions are a new, independent proof,
+            seconds. Foot points of neighbouring frames share their error.
+        floor_memory_s: Time constant with which floor evidence fades, seconds.
+        floor_first_weight: Weight of a pair's first comparison, in
+            correlation times. Small: one close frame proves nothing.
+        pair_evidence_limit: Most floor evidence of a pair, nats.
+
+        appearance_slope: Evidence of a similarity of 1, nats, falling linearly to 0
+            at the embedder's match similarity. Measured 4.6 for stripes on EPFL 4p.
+        appearance_limit: Most evidence of one vector, nats.
+        appearance_full_count: Vectors of a track after which more add nothing.
+            Crops of one track look alike, so they are no independent proof.
+        prototype_merge_similarity: Cosine above which a vector of a track is averaged
+            into its nearest prototype instead of opening another.
+        prototypes_per_track: Most prototypes that one live track holds.
+        prototypes_per_person: Most prototypes that a person keeps.
+
+        return_prior: Evidence that an arriving track is somebody who left rather
+            than somebody new, nats. Chosen: new is likelier.
+        return_floor_floor: Least evidence that a plausible position of return counts,
+            nats. Beyond it appearance decides.
+        return_spread_mps: Growth of the uncertainty where an absent person is, m/s.
+        unlocated_prior: Evidence for joining a person who is present in other cameras
+            without any comparable position, nats.
+        gallery_horizon_s: Absence after which a person is recognised no more, seconds.
+        gallery_limit: Most absent persons who can be recognised.
+
+        join_evidence: Evidence that a track joins a person with, provisionally, nats.
+        switch_margin: Lead that another person needs to take a provisional track.
+        confirm_evidence: Evidence that makes a track's person final, nats.
+        confirm_margin: Lead over the second-best person that this takes, nats.
+        confirm_age_s: Age at which a track without rivals is confirmed, seconds.
+        merge_evidence: Mean evidence at which two persons are one, nats.
+        split_evidence: Evidence against its own person at which a confirmed track
+            leaves it, nats.
+
+        track_timeout_s: Silence after which a track counts as ended, seconds.
+        return_event_gap_s: Absence that makes a recognition a return, seconds.
+        history_keys: Ended tracks remembered per person, for what cannot be linked.
+
+        embed_first_count: Vectors that a new track gets as soon as possible.
+        embed_retry_s: Least time between two vectors of a young track, seconds.
+        embed_ambiguous_s: Same for a track that is torn between persons, seconds.
+        embed_refresh_s: Same for a settled track, seconds.
+        embed_max_occlusion: Most occlusion of a box worth embedding.
+        embed_min_score: Least score of a box worth embedding.
+
+        portrait_interval_s: Least time between two requests for a person's picture.
+        portrait_gain: Quality by which a new picture must beat the best.
+        portrait_full_height_px: Height at which more pixels help no more.
+    """
+
+    use_floor: bool = True
+    use_appearance: bool = True
+
+    acceleration_mps2: float = 1.0
+    start_speed_sigma_mps: float = 1.2
+    walking_speed_mps: float = 1.4
+    top_speed_mps: float = 3.0
+    gate_slack_m: float = 1.0
+
+    floor_space_m2: float = 20.0
+    floor_evidence_limit: float = 3.0
+    floor_correlation_s: float = 0.5
+    floor_memory_s: float = 5.0
+    floor_first_weight: float = 0.3
+    pair_evidence_limit: float = 15.0
+
+    appearance_slope: float = 4.5
+    appearance_limit: float = 3.0
+    appearance_full_count: int = 4
+    prototype_merge_similarity: float = 0.9
+    prototypes_per_track: int = 2
+    prototypes_per_person: int = 12
+
+    return_prior: float = -1.0
+    return_floor_floor: float = -1.0
+    return_spread_mps: float = 0.7
+    unlocated_prior: float = -0.5
+    gallery_horizon_s: float = 1800.0
+    gallery_limit: int = 500
+
+    join_evidence: float = 0.5
+    switch_margin: float = 1.0
+    confirm_evidence: float = 4.0
+    confirm_margin: float = 1.5
+    confirm_age_s: float = 2.0
+    merge_evidence: float = 6.0
+    split_evidence: float = 6.0
+
+    track_timeout_s: float = 3.0
+    return_event_gap_s: float = 2.0
+    history_keys: int = 64
+
+    embed_first_count: int = 2
+    embed_retry_s: float = 0.3
+    embed_ambiguous_s: float = 0.6
+    embed_refresh_s: float = 4.0
+    embed_max_occlusion: float = 0.4
+    embed_min_score: float = 0.0
+
+    portrait_interval_s: float = 2.0
+    portrait_gain: float = 0.1
+    portrait_full_height_px: float = 200.0

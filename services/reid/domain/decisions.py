@@ -1,0 +1,221 @@
+"""Decide whose the tracks are: join, switch, split, confirm, merge."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from services.common.ids import CameraId, GlobalId
+from services.reid.domain.live_set import LiveSet, Registry
+from services.reid.domain.person import Person
+from services.reid.domain.scoring import Scorer, Scores
+from services.reid.domain.tracklet import Tracklet
+from services.reid.domain.values import EventKind
+
+_FORBIDDEN = -1e6
+_S_NS = 1_000_000_000
+
+
+class Decisions:
+    """Applies what the evidence says, in an order that names alone decide."""
+
+    def __init__(
+        self, registry: Registry, scorer: Scorer, draw_id: Callable[[], GlobalId]
+    ) -> None:
+        self._registry = registry
+        self._live: LiveSet = registry.live
+        self._config = registry.config
+        self._scorer = scorer
+        self._draw_id = draw_id
+
+    def decide(self, supported: Iterable[Tracklet]) -> None:
+        """Settle the persons of the tracks that a detection supports."""
+        by_camera: dict[CameraId, list[Tracklet]] = {}
+        for track in supported:
+            by_camera.setdefault(track.key.camera_id, []).append(track)
+        for camera_id in sorted(by_camera):
+            self._assign(by_camera[camera_id])
+        seen = [track for key in sorted(by_camera) for track in by_camera[key]]
+        self._split(seen)
+        self._confirm(seen)
+        self._merge()
+
+    def _assign(self, camera_tracks: list[Tracklet]) -> None:
+        """Give the new and provisional tracks of one camera to different persons."""
+        open_tracks = [track for track in camera_tracks if track.provisional]
+        if not open_tracks:
+            return
+        scores = self._scorer.score(self._live)
+        count = len(scores.persons)
+        value = np.full((len(open_tracks), count + len(open_tracks)), _FORBIDDEN)
+        for index, track in enumerate(open_tracks):
+            value[index, :count] = self._worth(scores, track)
+            # Column of its own: somebody new.
+            value[index, count + index] = 0.0
+        rows, columns = linear_sum_assignment(value, maximize=True)
+        for index, column in zip(rows, columns, strict=True):
+            track = open_tracks[index]
+            chosen = scores.persons[column].global_id if column < count else None
+            self._bind(track, chosen, scores)
+
+    def _worth(self, scores: Scores, track: Tracklet) -> NDArray[np.float64]:
+        """Return what each person is worth to a track, nats."""
+        nats = scores.nats[scores.row[track.key]]
+        worth = np.where(nats >= self._config.join_evidence, nats, _FORBIDDEN)
+        if track.global_id is not None:
+            own = scores.column[track.global_id]
+            worth[own] = nats[own] + self._config.switch_margin
+        return worth
+
+    def _bind(self, track: Tracklet, chosen: GlobalId | None, scores: Scores) -> None:
+        """Carry out one choice."""
+        if chosen is not None and chosen == track.global_id:
+            return
+        evidence = 0.0
+        returned = False
+        if chosen is None:
+            chosen = self._registry.found(self._draw_id()).global_id
+        else:
+            evidence = scores.of(track, chosen)
+            returned = self._was_away(track, chosen)
+        track.past.setdefault(chosen, min(evidence, self._config.join_evidence))
+        track.returned = returned
+        self._registry.bind(track, chosen)
+        self._inherit_motion(track)
+
+    def _was_away(self, track: Tracklet, global_id: GlobalId) -> bool:
+        """Return whether a person was gone for a while before a track began."""
+        if self._live.tracks_of(global_id):
+            return False
+        last_ns = self._live.last_seen_ns(self._live.persons[global_id])
+        gap_ns = track.begun_ns - last_ns
+        return gap_ns >= self._config.return_event_gap_s * _S_NS
+
+    def _inherit_motion(self, track: Tracklet) -> None:
+        """Place a person who was never located, or was located elsewhere, anew."""
+        if track.motion is None or track.global_id is None:
+            return
+        person = self._live.persons[track.global_id]
+        alone = len(self._live.tracks_of(person.global_id)) == 1
+        if person.motion is None or alone:
+            person.motion = track.motion
+
+    def _split(self, seen: list[Tracklet]) -> None:
+        """Take confirmed tracks from persons they clearly do not belong to."""
+        scores = self._scorer.score(self._live)
+        worst: dict[GlobalId, Tracklet] = {}
+        for track in sorted(seen, key=lambda one: (-one.begun_ns, one.key)):
+            own = track.global_id
+            if track.provisional or own is None:
+                continue
+            row, column = scores.row[track.key], scores.column[own]
+            against = scores.located[row, column] and (
+                scores.nats[row, column] <= -self._config.split_evidence
+            )
+            if against and (
+                own not in worst
+                or scores.nats[row, column] < scores.of(worst[own], own)
+            ):
+                worst[own] = track
+        for own, track in sorted(worst.items()):
+            person = self._registry.found(self._draw_id())
+            track.provisional = True
+            track.past[person.global_id] = 0.0
+            self._registry.bind(track, person.global_id)
+            self._inherit_motion(track)
+            self._registry.note(EventKind.SPLIT, own, person.global_id)
+
+    def _confirm(self, seen: list[Tracklet]) -> None:
+        """Make final what is beyond doubt, and mark what is torn."""
+        scores = self._scorer.score(self._live)
+        for track in seen:
+            if not track.provisional or track.global_id is None:
+                continue
+            own = scores.of(track, track.global_id)
+            rival = scores.rival(track, track.global_id)
+            clear = rival < self._config.join_evidence or (
+                own - rival >= self._config.confirm_margin
+            )
+            track.torn = not clear
+            if clear and self._is_proven(track, own, scores):
+                self._make_final(track)
+
+    def _is_proven(self, track: Tracklet, own: float, scores: Scores) -> bool:
+        """Return whether the evidence for a track's person is enough or mature."""
+        assert track.global_id is not None  # noqa: S101 - the caller checked.
+        if own >= self._config.confirm_evidence:
+            return True
+        row = scores.row[track.key]
+        if scores.located[row, scores.column[track.global_id]]:
+            return False
+        age_ns = track.listed_ns - track.begun_ns
+        mature = age_ns >= self._config.confirm_age_s * _S_NS
+        return mature and own >= 0.0
+
+    def _make_final(self, track: Tracklet) -> None:
+        """Confirm a track's person, and announce a return."""
+        assert track.global_id is not None  # noqa: S101 - the caller checked.
+        track.provisional = False
+        person = self._live.persons[track.global_id]
+        if not person.confirmed:
+            person.confirmed = True
+            self._registry.changes.touched.add(person.global_id)
+        if track.returned:
+            track.returned = False
+            self._registry.note(EventKind.RETURNED, person.global_id)
+
+    def _merge(self) -> None:
+        """Join persons who turned out to be one, the oldest surviving."""
+        while (pair := self._next_merge()) is not None:
+            survivor, former = pair
+            for track in self._live.tracks_of(former.global_id):
+                if self._was_away(track, survivor.global_id):
+                    track.returned = True
+                track.past.setdefault(survivor.global_id, 0.0)
+            moved = self._live.tracks_of(former.global_id)
+            self._registry.merge(into=survivor.global_id, away=former.global_id)
+            for track in moved:
+                if track.returned and not track.provisional:
+                    self._make_final(track)
+
+    def _next_merge(self) -> tuple[Person, Person] | None:
+        """Return the pair of persons that most clearly is one, older first."""
+        scores = self._scorer.score(self._live)
+        if not scores.tracks:
+            return None
+        best: tuple[float, Person, Person] | None = None
+        for column, former in enumerate(scores.persons):
+            rows = [
+                row
+                for row, track in enumerate(scores.tracks)
+                if track.global_id == former.global_id
+            ]
+            if not rows or all(scores.tracks[row].provisional for row in rows):
+                continue
+            mean = scores.nats[rows].mean(axis=0)
+            mean[column] = -np.inf
+            order = np.argsort(-mean, kind="stable")
+            top, evidence = int(order[0]), float(mean[order[0]])
+            second = float(mean[order[1]]) if len(order) > 1 else -np.inf
+            if (
+                top < column
+                and evidence >= self._config.merge_evidence
+                and evidence - second >= self._config.confirm_margin
+                and self._can_be_one(scores.persons[top], former, scores)
+                and (best is None or evidence > best[0])
+            ):
+                best = (evidence, scores.persons[top], former)
+        return best[1:] if best else None
+
+    def _can_be_one(self, survivor: Person, former: Person, scores: Scores) -> bool:
+        """Return whether no camera ever saw the two at once."""
+        column = scores.column[former.global_id]
+        now = all(
+            np.isfinite(scores.nats[scores.row[track.key], column])
+            for track in self._live.tracks_of(survivor.global_id)
+        )
+        apart = set(survivor.past_conflicts).isdisjoint(former.past_keys)
+        return (
+            now and apart and set(former.past_conflicts).isdisjoint(survivor.past_keys)
+        )

@@ -1,0 +1,207 @@
+"""Bring the sightings of a tick into the live set."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from services.common.ids import GlobalId
+from services.reid.domain.appearance import Prototype, learn
+from services.reid.domain.association_config import AssociationConfig
+from services.reid.domain.evidence import Placement
+from services.reid.domain.live_set import LiveSet, Registry
+from services.reid.domain.motion import Motion, follow, predict
+from services.reid.domain.returning import return_evidence
+from services.reid.domain.tracklet import CameraRecord, Tracklet
+from services.reid.domain.values import (
+    CameraSightings,
+    FloorFix,
+    Sighting,
+    Tick,
+    TrackKey,
+)
+
+_S_NS = 1_000_000_000
+
+
+class Intake:
+    """Applies one tick's sightings, cameras and tracks in the order of their names."""
+
+    def __init__(
+        self, registry: Registry, draw_id: Callable[[], GlobalId], time_ns: int
+    ) -> None:
+        self._registry = registry
+        self._live: LiveSet = registry.live
+        self._config: AssociationConfig = registry.config
+        self._draw_id = draw_id
+        self._time_ns = time_ns
+        self.supported: list[Tracklet] = []
+
+    def take(self, tick: Tick) -> None:
+        """Update every track of the tick, and end those that are gone."""
+        self._end(tick)
+        absent = sorted(set(self._live.persons) - self._live.present_ids())
+        for camera in sorted(tick.cameras, key=lambda camera: camera.camera_id):
+            seen = [
+                self._sight(sighting, camera, absent)
+                for sighting in sorted(camera.sightings, key=lambda one: one.key)
+            ]
+            self._keep_apart([track for track in seen if track is not None])
+        self._compare()
+
+    def _end(self, tick: Tick) -> None:
+        """End the tracks that the tick names, and those that fell silent."""
+        listed = {one.key for camera in tick.cameras for one in camera.sightings}
+        named = {key for camera in tick.cameras for key in camera.ended} - listed
+        timeout_ns = int(self._config.track_timeout_s * _S_NS)
+        ended = [
+            track
+            for key, track in sorted(self._live.tracks.items())
+            if key in named
+            or (key not in listed and self._time_ns - track.listed_ns > timeout_ns)
+        ]
+        self._settle(ended)
+        for track in ended:
+            self._registry.end(track)
+
+    def _settle(self, ended: list[Tracklet]) -> None:
+        """Keep what was learned by comparison with tracks that end."""
+        if not ended:
+            return
+        pairs = self._live.pairs
+        row = {key: index for index, key in enumerate(pairs.keys)}
+        gone = {track.key for track in ended}
+        for global_id in sorted({one.global_id for one in ended if one.global_id}):
+            mine = self._live.tracks_of(global_id)
+            staying = {track.key for track in mine} - gone
+            lost = [row[one.key] for one in mine if one.key in gone and one.key in row]
+            for key in sorted(set(row) - gone):
+                if staying - {key} or key not in self._live.tracks:
+                    continue
+                known = pairs.known[row[key], lost]
+                if known.any():
+                    evidence = float(pairs.nats[row[key], lost][known].mean())
+                    self._live.tracks[key].past[global_id] = evidence
+
+    def _sight(
+        self, sighting: Sighting, camera: CameraSightings, absent: list[GlobalId]
+    ) -> Tracklet | None:
+        """Update one track; return it if a detection supports it."""
+        track = self._live.tracks.get(sighting.key)
+        if track is None:
+            if sighting.coasted:
+                return None
+            track = Tracklet(sighting.key, camera.captured_ns, camera.captured_ns)
+            self._live.tracks[sighting.key] = track
+            self._live.version += 1
+        track.listed_ns = max(track.listed_ns, camera.captured_ns)
+        if sighting.coasted:
+            return None
+        seen = CameraRecord(1, camera.captured_ns, camera.captured_ns)
+        track.record = seen.joined(track.record)
+        if sighting.fix is not None:
+            fix = _blurred(sighting.fix, camera.clock_sigma_s, self._config)
+            self._locate(track, fix, camera.captured_ns, absent)
+        if sighting.vector is not None:
+            self._learn(track, sighting, camera.captured_ns)
+        self.supported.append(track)
+        return track
+
+    def _locate(
+        self,
+        track: Tracklet,
+        fix: FloorFix,
+        captured_ns: int,
+        absent: list[GlobalId],
+    ) -> None:
+        """Move the track's filter and its person's, and weigh who may be back."""
+        if track.motion is None:
+            for global_id in absent:
+                left = self._live.persons[global_id].motion
+                if left is not None:
+                    evidence = return_evidence(left, fix, captured_ns, self._config)
+                    if evidence is not None:
+                        track.past.setdefault(global_id, evidence)
+        track.motion = self._follow(track.motion, fix, captured_ns)
+        if track.global_id is not None:
+            person = self._live.persons[track.global_id]
+            person.motion = self._follow(person.motion, fix, captured_ns)
+
+    def _follow(self, motion: Motion | None, fix: FloorFix, time_ns: int) -> Motion:
+        return follow(
+            motion,
+            fix,
+            time_ns,
+            acceleration_mps2=self._config.acceleration_mps2,
+            speed_sigma_mps=self._config.start_speed_sigma_mps,
+        )
+
+    def _learn(self, track: Tracklet, sighting: Sighting, captured_ns: int) -> None:
+        """Add a vector to the track's prototypes."""
+        assert sighting.vector is not None  # noqa: S101 - the caller checked.
+        seen = Prototype(
+            prototype_id=self._draw_id(),
+            camera_id=track.key.camera_id,
+            source=track.key,
+            vector=sighting.vector,
+            count=1,
+            captured_ns=captured_ns,
+        )
+        learned = learn(track.prototypes, seen, self._config)
+        others = [
+            one for one in track.prototypes if one.prototype_id != learned.prototype_id
+        ]
+        track.prototypes = sorted([*others, learned], key=lambda one: one.prototype_id)
+        track.asked_ns = captured_ns
+        self._live.version += 1
+        if track.global_id is not None:
+            self._registry.keep_prototypes([learned], track.global_id)
+
+    def _keep_apart(self, seen: list[Tracklet]) -> None:
+        """Note that tracks seen at once by one camera are different people."""
+        keys = {track.key for track in seen}
+        for track in seen:
+            fresh = keys - track.conflicts - {track.key}
+            if fresh:
+                track.conflicts |= fresh
+                self._live.version += 1
+
+    def _compare(self) -> None:
+        """Add one comparison of every pair of tracks located in this tick."""
+        live = self._live
+        keys = sorted(live.tracks)
+        live.pairs.rearrange(keys)
+        dt_s = min(max(self._time_ns - live.time_ns, 0) / _S_NS, 1.0)
+        fresh = {track.key for track in self.supported}
+        live.pairs.observe(self._placement(keys, fresh), dt_s, self._config)
+
+    def _placement(self, keys: list[TrackKey], fresh: set[TrackKey]) -> Placement:
+        """Return where the tracks stand at the time of the tick."""
+        points = np.zeros((len(keys), 2))
+        covariances = np.tile(np.eye(2), (len(keys), 1, 1))
+        floors = np.full(len(keys), -1)
+        names: dict[str, int] = {}
+        cameras = np.array([key.camera_id for key in keys], dtype=object)
+        for row, key in enumerate(keys):
+            motion = self._live.tracks[key].motion
+            if motion is None or key not in fresh:
+                continue
+            now = predict(motion, self._time_ns, self._config.acceleration_mps2)
+            points[row] = now.mean[:2]
+            covariances[row] = now.covariance[:2, :2]
+            floors[row] = names.setdefault(motion.floor_id, len(names))
+        located = floors >= 0
+        comparable = (
+            (located[:, None] & located[None, :])
+            & (floors[:, None] == floors[None, :])
+            & (cameras[:, None] != cameras[None, :])
+        )
+        return Placement(points, covariances, np.asarray(comparable, np.bool_))
+
+
+def _blurred(fix: FloorFix, sigma_s: float, config: AssociationConfig) -> FloorFix:
+    """Return a position with the error that an uncertain clock adds to it."""
+    if sigma_s <= 0:
+        return fix
+    added = (config.walking_speed_mps * sigma_s) ** 2
+    return replace(fix, xx_m2=fix.xx_m2 + added, yy_m2=fix.yy_m2 + added)

@@ -1,0 +1,199 @@
+"""How much speaks for each live track being each person."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.common.ids import GlobalId
+from services.reid.domain.appearance import AppearanceModel, similarity_evidence
+from services.reid.domain.association_config import AssociationConfig
+from services.reid.domain.live_set import LiveSet
+from services.reid.domain.person import Person
+from services.reid.domain.tracklet import Tracklet
+
+Matrix = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Evidence for every live track and every person.
+
+    Attributes:
+        tracks: Rows, by key.
+        persons: Columns, by label.
+        row: Row of each track's key.
+        column: Column of each person.
+        nats: float64, shape (tracks, persons): evidence that they are one, nats;
+            minus infinity where that is impossible.
+        located: bool, same shape: whether positions of the two were compared.
+    """
+
+    tracks: list[Tracklet]
+    persons: list[Person]
+    row: dict[object, int]
+    column: dict[GlobalId, int]
+    nats: Matrix
+    located: Mask
+
+    def of(self, track: Tracklet, global_id: GlobalId) -> float:
+        """Return the evidence for one track and one person, nats."""
+        return float(self.nats[self.row[track.key], self.column[global_id]])
+
+    def rival(self, track: Tracklet, global_id: GlobalId) -> float:
+        """Return the most evidence that a track has for anybody else, nats."""
+        others = np.delete(self.nats[self.row[track.key]], self.column[global_id])
+        return float(others.max(initial=-np.inf))
+
+
+class Scorer:
+    """Computes scores, keeping what only changes when tracks change hands."""
+
+    def __init__(self, model: AppearanceModel, config: AssociationConfig) -> None:
+        self._model = model
+        self._config = config
+        self._version = -1
+        self._fixed: Matrix = np.zeros((0, 0))
+
+    def score(self, live: LiveSet) -> Scores:
+        """Return the evidence for the live set as it is."""
+        tracks = [live.tracks[key] for key in sorted(live.tracks)]
+        persons = sorted(live.persons.values(), key=lambda person: person.label)
+        column = {person.global_id: index for index, person in enumerate(persons)}
+        members = _membership(tracks, column, len(persons))
+        if self._version != live.version:
+            self._fixed = np.where(
+                _impossible(tracks, persons, members),
+                -np.inf,
+                appearance_evidence(tracks, persons, column, self._model, self._config),
+            )
+            self._version = live.version
+        floor, located = self._floor_evidence(live, tracks, persons, members)
+        return Scores(
+            tracks=tracks,
+            persons=persons,
+            row={track.key: index for index, track in enumerate(tracks)},
+            column=column,
+            nats=self._fixed + floor,
+            located=located,
+        )
+
+    def _floor_evidence(
+        self,
+        live: LiveSet,
+        tracks: Sequence[Tracklet],
+        persons: Sequence[Person],
+        members: Matrix,
+    ) -> tuple[Matrix, Mask]:
+        """Return what positions and times say, and where positions were compared."""
+        config = self._config
+        compared = live.pairs.known.astype(np.float64) @ members
+        total = (live.pairs.nats * live.pairs.known) @ members
+        others = members.sum(axis=0)[None, :] - members
+        located = compared > 0
+        return np.where(
+            located,
+            total / np.maximum(compared, 1.0),
+            np.where(
+                others > 0,
+                config.unlocated_prior,
+                self._past_evidence(tracks, persons),
+            ),
+        ), located
+
+    def _past_evidence(
+        self, tracks: Sequence[Tracklet], persons: Sequence[Person]
+    ) -> Matrix:
+        """Return what speaks for a track being somebody without another live track."""
+        config = self._config
+        on_floor = np.array([track.motion is not None for track in tracks], np.bool_)
+        known = np.array([person.motion is not None for person in persons], np.bool_)
+        both = on_floor[:, None] & known[None, :]
+        past = config.return_prior + np.where(both, config.return_floor_floor, 0.0)
+        index = {person.global_id: column for column, person in enumerate(persons)}
+        for row, track in enumerate(tracks):
+            for global_id, evidence in track.past.items():
+                if global_id in index:
+                    past[row, index[global_id]] = evidence
+        return past
+
+
+def _membership(
+    tracks: Sequence[Tracklet], column: dict[GlobalId, int], person_count: int
+) -> Matrix:
+    """Return which track belongs to whom, as ones and zeros."""
+    members = np.zeros((len(tracks), person_count))
+    for row, track in enumerate(tracks):
+        if track.global_id is not None:
+            members[row, column[track.global_id]] = 1.0
+    return members
+
+
+def _impossible(
+    tracks: Sequence[Tracklet], persons: Sequence[Person], members: Matrix
+) -> Mask:
+    """Return where a camera saw a track and a track of the person at once."""
+    row = {track.key: index for index, track in enumerate(tracks)}
+    at_once = np.zeros((len(tracks), len(tracks)))
+    for index, track in enumerate(tracks):
+        for key in track.conflicts:
+            if key in row:
+                at_once[index, row[key]] = at_once[row[key], index] = 1.0
+    impossible: Mask = at_once @ members > 0
+    for index, person in enumerate(persons):
+        for key in person.past_conflicts:
+            if key in row:
+                impossible[row[key], index] = True
+    foreign: Mask = impossible & (members == 0)
+    return foreign
+
+
+def appearance_evidence(
+    tracks: Sequence[Tracklet],
+    persons: Sequence[Person],
+    column: dict[GlobalId, int],
+    model: AppearanceModel,
+    config: AssociationConfig,
+) -> Matrix:
+    """Return what appearance says, nats, shape (tracks, persons); 0 where unknown.
+
+    Each prototype of a track is compared with the person's nearest prototype that is
+    not of that track; the track's prototypes are averaged.
+    """
+    evidence = np.zeros((len(tracks), len(persons)))
+    seen = [(row, track) for row, track in enumerate(tracks) if track.prototypes]
+    bank: list[NDArray[np.float32]] = []
+    owners: list[int] = []
+    sources: list[int] = []
+    for index, person in enumerate(persons):
+        for prototype in person.prototypes:
+            bank.append(prototype.vector)
+            owners.append(index)
+            sources.append(-1)
+    for row, track in seen:
+        if track.global_id is not None:
+            for prototype in track.prototypes:
+                bank.append(prototype.vector)
+                owners.append(column[track.global_id])
+                sources.append(row)
+    if not bank or not seen:
+        return evidence
+    order = np.argsort(owners, kind="stable")
+    vectors = np.stack(bank)[order]
+    owner, source = np.array(owners)[order], np.array(sources)[order]
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    queries = np.stack([one.vector for _, track in seen for one in track.prototypes])
+    query_row = np.array([row for row, track in seen for _ in track.prototypes])
+    similarity = queries @ vectors.T
+    similarity[query_row[:, None] == source[None, :]] = -2.0
+    nearest = np.maximum.reduceat(similarity, starts, axis=1)
+    first = np.flatnonzero(np.diff(query_row, prepend=-1))
+    sizes = np.array([len(track.prototypes) for _, track in seen])
+    mean = np.add.reduceat(nearest, first, axis=0) / sizes[:, None]
+    counts = np.array([track.vector_count for _, track in seen], np.float64)
+    known = similarity_evidence(mean, counts[:, None], model, config)
+    rows = np.array([row for row, _ in seen])
+    evidence[np.ix_(rows, owner[starts])] = np.where(mean > -1.5, known, 0.0)
+    return evidence
