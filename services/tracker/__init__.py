@@ -1,0 +1,1 @@
+"""Follows people inside one camera."""

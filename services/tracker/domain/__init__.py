@@ -1,0 +1,1 @@
+"""Values and mathematics of tracking; numpy and one assignment solver, no I/O."""

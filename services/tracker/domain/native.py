@@ -1,0 +1,214 @@
+"""The native tracker: motion, overlap and appearance, all tracks at once.
+
+It follows ByteTrack (Zhang et al. 2022) in how detections are used, and BoT-SORT
+(Aharon et al. 2022) in that appearance only decides among what motion allows. Unlike
+both it counts time in seconds, not frames, and asks for appearance only where that
+could change the outcome.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from services.tracker.domain import kalman, native_state
+from services.tracker.domain.appearance import Vectors, blend
+from services.tracker.domain.arrays import BoolArray, FloatArray, IntArray
+from services.tracker.domain.association import UNMATCHED
+from services.tracker.domain.boxes import (
+    centre_size_from_corners,
+    clip_to_frame,
+    corners_from_centre_size,
+    covered_share,
+)
+from services.tracker.domain.foot import coasted_foot_points, foot_points
+from services.tracker.domain.frame import (
+    Detections,
+    FootPoints,
+    FrameTracks,
+    TrackState,
+)
+from services.tracker.domain.native_outlook import Outlook, look_ahead
+from services.tracker.domain.native_state import NativeState
+from services.tracker.domain.track_table import TrackTable, new_tracks
+from services.tracker.domain.tracker import TrackerSettings
+
+NATIVE = "native"
+
+
+class NativeTracker:
+    """Implements Tracker."""
+
+    def __init__(self, settings: TrackerSettings) -> None:
+        self._settings = settings
+        self._state = native_state.EMPTY
+
+    def propose(self, detections: Detections) -> "NativeProposal":
+        """Return how to take a frame. The tracks change when that is settled."""
+        outlook = look_ahead(self._state, detections, self._settings)
+        return NativeProposal(self, outlook, outlook.wanted())
+
+    def settle(self, outlook: Outlook, vectors: Vectors) -> FrameTracks:
+        """Take the step that `propose` looked ahead to."""
+        match = outlook.match
+        if len(vectors.detection_indices):
+            match = outlook.match_by_appearance(vectors)
+        self._state, tracks = _step(self._state, outlook, match, vectors)
+        return tracks
+
+    def dump(self) -> bytes:
+        """Return everything that the next frames depend on."""
+        return native_state.pack(self._state)
+
+    def load(self, state: bytes) -> None:
+        """Continue from what `dump` returned."""
+        self._state = native_state.unpack(state)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativeProposal:
+    """Implements Proposal."""
+
+    tracker: NativeTracker
+    outlook: Outlook
+    wanted: IntArray
+
+    def settle(self, vectors: Vectors) -> FrameTracks:
+        """Take the step and return the tracks of the frame."""
+        return self.tracker.settle(self.outlook, vectors)
+
+
+def _step(
+    before: NativeState, outlook: Outlook, match: IntArray, vectors: Vectors
+) -> tuple[NativeState, FrameTracks]:
+    """Return the state after a frame, and its tracks."""
+    predicted, detections = outlook.tracks, outlook.detections
+    lived_on = (match != UNMATCHED) | _coasting(predicted, outlook.frame_size_px)
+    kept = _supported(predicted, outlook, match).take(lived_on)
+    match = match[lived_on]
+    if len(vectors.detection_indices):
+        kept = _with_appearance(kept, match, outlook, vectors)
+
+    unused = outlook.strong.copy()
+    unused[match[match != UNMATCHED]] = False
+    births = np.flatnonzero(unused)
+    born = new_tracks(
+        np.arange(before.next_id, before.next_id + len(births)),
+        centre_size_from_corners(detections.boxes_px[births]),
+        detections.time_ns,
+        kept.vectors.shape[1],
+    )
+    tracks = kept.append(born) if len(births) else kept
+    after = NativeState(
+        tracks,
+        next_id=before.next_id + len(births),
+        time_ns=detections.time_ns,
+        model_id=vectors.model_id or outlook.model_id,
+    )
+    ended = np.sort(
+        np.concatenate((outlook.expired_track_ids, predicted.track_ids[~lived_on]))
+    )
+    return after, _frame_tracks(tracks, np.append(match, births), outlook, ended)
+
+
+def _coasting(tracks: TrackTable, frame_size_px: tuple[int, int]) -> BoolArray:
+    """Return which tracks may go on unseen: believed and still in the frame."""
+    centres = tracks.motion[:, kalman.MEAN, :2]
+    inside = ((centres >= 0) & (centres <= frame_size_px)).all(axis=1)
+    return tracks.confirmed & inside
+
+
+def _supported(tracks: TrackTable, outlook: Outlook, match: IntArray) -> TrackTable:
+    """Return predicted tracks after those that have a detection took it."""
+    rows = np.flatnonzero(match != UNMATCHED)
+    boxes_px = outlook.detections.boxes_px[match[rows]]
+    motion, hits = tracks.motion.copy(), tracks.hits.copy()
+    seen_ns = tracks.seen_ns.copy()
+    motion[rows] = kalman.correct(motion[rows], centre_size_from_corners(boxes_px))
+    hits[rows] += 1
+    seen_ns[rows] = outlook.detections.time_ns
+    age_frames = tracks.age_frames + 1
+    return replace(
+        tracks, motion=motion, hits=hits, seen_ns=seen_ns, age_frames=age_frames
+    )
+
+
+def _with_appearance(
+    tracks: TrackTable, match: IntArray, outlook: Outlook, vectors: Vectors
+) -> TrackTable:
+    """Return tracks that remember what they look like in this frame.
+
+    A crop that shows somebody else too is not remembered.
+    """
+    source = np.full(len(outlook.detections) + 1, UNMATCHED)
+    source[vectors.detection_indices] = np.arange(len(vectors.detection_indices))
+    source[:-1][~outlook.clean_crops] = UNMATCHED
+    rows = np.flatnonzero(source[match] != UNMATCHED)
+    fresh = vectors.values[source[match[rows]]]
+    known = tracks.vectors
+    if known.shape[1] != vectors.values.shape[1]:
+        known = np.zeros((len(tracks), vectors.values.shape[1]), np.float16)
+    average, counts = known.copy(), tracks.vector_counts.copy()
+    vector_ns = tracks.vector_ns.copy()
+    average[rows] = blend(known[rows], counts[rows], fresh)
+    counts[rows] += 1
+    vector_ns[rows] = outlook.detections.time_ns
+    return replace(tracks, vectors=average, vector_counts=counts, vector_ns=vector_ns)
+
+
+def _frame_tracks(
+    tracks: TrackTable, match: IntArray, outlook: Outlook, ended_ids: IntArray
+) -> FrameTracks:
+    """Return what is told about the tracks of a frame.
+
+    Args:
+        tracks: All tracks after the frame, N.
+        match: Their detections. Shape (N,).
+        outlook: The frame.
+        ended_ids: Tracks that are not among them any more.
+    """
+    seen = np.flatnonzero(match != UNMATCHED)
+    coasted = np.flatnonzero(match == UNMATCHED)
+    used = match[seen]
+    detections, size_px = outlook.detections, outlook.frame_size_px
+    boxes_px = corners_from_centre_size(tracks.motion[:, kalman.MEAN])
+    boxes_px[seen] = detections.boxes_px[used]
+    boxes_px = clip_to_frame(boxes_px, size_px)
+    scores = np.zeros(len(tracks))
+    scores[seen] = detections.scores[used]
+    states = np.where(tracks.confirmed, TrackState.CONFIRMED, TrackState.TENTATIVE)
+    states[coasted] = TrackState.COASTED
+    seen_feet = foot_points(boxes_px, _ankles(match, detections), size_px)
+    return FrameTracks(
+        track_ids=tracks.track_ids,
+        states=states,
+        boxes_px=boxes_px,
+        scores=scores,
+        detection_indices=match,
+        feet=_with_coasted(seen_feet, tracks.motion, coasted),
+        occlusion=covered_share(boxes_px, boxes_px),
+        age_frames=tracks.age_frames,
+        ended_track_ids=ended_ids,
+    )
+
+
+def _ankles(match: IntArray, detections: Detections) -> FloatArray:
+    """Return the ankles behind each track, score 0 for coasted ones."""
+    ankles_px = np.zeros((len(match), 2, 3))
+    seen = match != UNMATCHED
+    ankles_px[seen] = detections.ankles_px[match[seen]]
+    return ankles_px
+
+
+def _with_coasted(
+    feet: FootPoints, motion: FloatArray, coasted: IntArray
+) -> FootPoints:
+    """Return foot points with those of coasted tracks replaced."""
+    if not len(coasted):
+        return feet
+    predicted = coasted_foot_points(motion[coasted])
+    points_px, sigma_px = feet.points_px.copy(), feet.sigma_px.copy()
+    visibility = feet.visibility.copy()
+    points_px[coasted] = predicted.points_px
+    sigma_px[coasted] = predicted.sigma_px
+    visibility[coasted] = predicted.visibility
+    return FootPoints(points_px, sigma_px, visibility)
