@@ -1,0 +1,110 @@
+"""What the detector is told by its environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from services.common.environ import ConfigError, Environ
+from services.common.errors import NotFound
+from services.common.grpc_server import ServerSettings
+from services.common.images import DEFAULT_MAX_PIXELS
+from services.common.models import DetectorEntry, cache_dir, load_registry, model_dir
+from services.detector.batching import BatchSettings
+from services.detector.domain.geometry import Size
+from services.detector.domain.tiles import TilePolicy
+
+DEFAULT_PORT = 7101
+DEFAULT_MODEL = "movenet-multipose"
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorConfig:
+    """Configuration of the detector.
+
+    Attributes:
+        server: Where it listens.
+        model: The model; input size and tile policy as configured.
+        device: `cpu` or `cuda`.
+        model_dir: Model files that the user supplies; None when there are none.
+        cache_dir: Where fetched model files are kept.
+        batching: How pictures are brought together.
+        window: Frames of one stream that may be unanswered.
+        max_image_pixels: Largest image that is decoded.
+        max_images: Single images that may be searched at a time.
+        max_stream_age_s: Age at which a stream is asked to reopen, seconds.
+    """
+
+    server: ServerSettings
+    model: DetectorEntry
+    device: str
+    model_dir: Path | None
+    cache_dir: Path
+    batching: BatchSettings
+    window: int
+    max_image_pixels: int
+    max_images: int
+    max_stream_age_s: float
+
+    @property
+    def input_size(self) -> Size:
+        """Largest tile that the model reads."""
+        return Size(self.model.input_width_px, self.model.input_height_px)
+
+    @property
+    def tile_policy(self) -> TilePolicy:
+        """How frames are cut."""
+        return TilePolicy(
+            self.model.tile_columns, self.model.tile_rows, self.model.tile_overlap
+        )
+
+
+def load_config(variables: Mapping[str, str] | None = None) -> DetectorConfig:
+    """Read the configuration.
+
+    Args:
+        variables: The environment; absent means that of the process.
+
+    Raises:
+        ConfigError: A variable has a value that cannot be used.
+    """
+    environ = Environ("SPOTON_DETECTOR_", variables)
+    return DetectorConfig(
+        server=environ.server_settings(DEFAULT_PORT),
+        model=_model(environ),
+        device=environ.choice("DEVICE", "cpu", ("cpu", "cuda")),
+        model_dir=model_dir(),
+        cache_dir=cache_dir(),
+        batching=BatchSettings(
+            max_batch=environ.integer("MAX_BATCH", 8, least=1, most=64),
+            max_wait_s=environ.number("MAX_WAIT_S", 0.002, most=1.0),
+            threads=environ.integer(
+                "INFERENCE_THREADS", os.cpu_count() or 1, least=1, most=256
+            ),
+        ),
+        window=environ.integer("WINDOW", 8, least=1, most=1024),
+        max_image_pixels=environ.integer("MAX_IMAGE_PIXELS", DEFAULT_MAX_PIXELS),
+        max_images=environ.integer("MAX_IMAGES", 8, least=1),
+        max_stream_age_s=environ.number("MAX_STREAM_AGE_S", 1800.0, least=1.0),
+    )
+
+
+def _model(environ: Environ) -> DetectorEntry:
+    """Return the registry's entry with what the environment changes."""
+    name = environ.text("MODEL", DEFAULT_MODEL)
+    try:
+        entry = load_registry().detector(name)
+    except NotFound as error:
+        raise ConfigError(f"SPOTON_DETECTOR_MODEL: {error}") from error
+    longest = max(entry.input_width_px, entry.input_height_px)
+    side = environ.integer("INPUT_SIZE", longest, least=32, most=4096)
+    return replace(
+        entry,
+        input_width_px=side,
+        input_height_px=side,
+        tile_columns=environ.integer(
+            "TILE_COLUMNS", entry.tile_columns, least=1, most=8
+        ),
+        tile_rows=environ.integer("TILE_ROWS", entry.tile_rows, least=1, most=8),
+        tile_overlap=environ.number("TILE_OVERLAP", entry.tile_overlap, most=0.5),
+    )

@@ -1,0 +1,1 @@
+"""The mathematics of detection: numpy at most, no models, no transport."""
