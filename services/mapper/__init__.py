@@ -1,0 +1,1 @@
+"""Knows environments, and where on their floors things are."""

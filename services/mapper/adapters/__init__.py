@@ -1,0 +1,1 @@
+"""Where the mapper keeps things: PostgreSQL."""

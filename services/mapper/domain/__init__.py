@@ -1,0 +1,1 @@
+"""Geometry and values: pure, numpy at most."""

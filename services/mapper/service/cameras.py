@@ -1,0 +1,105 @@
+"""Use cases of cameras."""
+
+from services.mapper.domain.checks import check_camera
+from services.mapper.domain.environment import Camera
+from services.mapper.domain.paging import PageRequest, page_of
+from services.mapper.domain.stored import Page, StoredCamera
+from services.mapper.service.geometry_cache import GeometryCache
+from services.mapper.service.levels import on_level
+from services.mapper.service.ports import Store
+
+
+class Cameras:
+    """Creates, reads, changes and deletes cameras."""
+
+    def __init__(self, store: Store, cache: GeometryCache) -> None:
+        self._store = store
+        self._cache = cache
+
+    async def create(self, environment_id: str, camera: Camera) -> StoredCamera:
+        """Add a camera.
+
+        Raises:
+            InvalidInput: A field is out of range.
+            NotFound: There is no such environment.
+            AlreadyExists: The id is taken.
+        """
+        check_camera(camera, "camera")
+        key = (environment_id, camera.camera_id)
+        async with self._store.transaction() as transaction:
+            parent = await transaction.environments.get((environment_id,), lock="SHARE")
+            camera = on_level(camera, parent.value, "camera")
+            created = await transaction.cameras.insert(key, camera)
+            await transaction.announce(environment_id)
+        await self._cache.refresh(environment_id)
+        return StoredCamera(created, 0)
+
+    async def get(self, environment_id: str, camera_id: str) -> StoredCamera:
+        """Return a camera.
+
+        Raises:
+            NotFound: There is none.
+        """
+        async with self._store.transaction() as transaction:
+            found = await transaction.cameras.get((environment_id, camera_id))
+            revision = await transaction.calibrations.newest_revision(
+                environment_id, camera_id
+            )
+        return StoredCamera(found, revision)
+
+    async def list(
+        self, environment_id: str, request: PageRequest
+    ) -> Page[StoredCamera]:
+        """Return a page of an environment's cameras, by id.
+
+        Raises:
+            InvalidInput: The page size or token is not usable.
+            NotFound: There is no such environment.
+        """
+        listing = f"{environment_id}/cameras"
+        limit, after = request.limit(), request.after(listing)
+        async with self._store.transaction() as transaction:
+            await transaction.environments.get((environment_id,))
+            found = await transaction.cameras.list(
+                (environment_id,), after=after, limit=limit + 1
+            )
+            newest = await transaction.calibrations.newest(environment_id)
+        revisions = {camera_id: entry.revision for camera_id, entry in newest.items()}
+        cameras = [
+            StoredCamera(camera, revisions.get(camera.value.camera_id, 0))
+            for camera in found
+        ]
+        return page_of(cameras, limit, listing, lambda one: one.camera.value.camera_id)
+
+    async def update(
+        self, environment_id: str, camera: Camera, etag: str
+    ) -> StoredCamera:
+        """Replace a camera.
+
+        Raises:
+            InvalidInput: A field is out of range.
+            NotFound: There is none.
+            Conflict: `etag` is not empty and not the stored one.
+        """
+        check_camera(camera, "camera")
+        key = (environment_id, camera.camera_id)
+        async with self._store.transaction() as transaction:
+            parent = await transaction.environments.get((environment_id,), lock="SHARE")
+            camera = on_level(camera, parent.value, "camera")
+            updated = await transaction.cameras.update(key, camera, etag)
+            revision = await transaction.calibrations.newest_revision(*key)
+            await transaction.announce(environment_id)
+        await self._cache.refresh(environment_id)
+        return StoredCamera(updated, revision)
+
+    async def delete(self, environment_id: str, camera_id: str, etag: str) -> None:
+        """Delete a camera with its calibrations.
+
+        Raises:
+            NotFound: There is none.
+            Conflict: `etag` is not empty and not the stored one.
+        """
+        async with self._store.transaction() as transaction:
+            await transaction.cameras.delete((environment_id, camera_id), etag)
+            await transaction.announce(environment_id)
+        await self._cache.refresh(environment_id)
