@@ -78,7 +78,6 @@ class SeaweedFS:
             "ip.bind": "127.0.0.1",
             "s3.port": self.port,
             "s3.config": self._keys_file,
-            "s3.localSocket": self.data_dir / "s3.sock",
             "s3.port.iceberg": 0,
             "s3.port.lance": 0,
             "s3.iam": "false",

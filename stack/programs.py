@@ -1,0 +1,148 @@
+"""All programs of a stack: how each is run, and how to see that it is up."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from stack.credentials import Credentials, load_or_create
+from stack.home import Home
+from stack.ports import Ports
+from stack.provisioning import BUCKET, DATABASE, provision_postgres
+from stack.services import Service, network_variables
+from stack.stores.postgres import Postgres, role_dsn
+from stack.stores.seaweedfs import SeaweedFS
+from stack.stores.store import Store
+from stack.stores.valkey import Valkey
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+STORES, SERVICES = "stores", "services"
+_PROBE_TIMEOUT_S = 2.0
+_S3_ACCESS_KEY = "spoton"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process under the supervisor.
+
+    Attributes:
+        name: In messages and of the log file.
+        group: `STORES` or `SERVICES`: services stop before the stores do.
+        command: Runs it in the foreground.
+        environment: Added to ours.
+        stop_signal: Asks it for a clean end, such as `TERM`.
+        is_ready: Tells whether it does its work now; may block for two seconds.
+    """
+
+    name: str
+    group: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    stop_signal: str
+    is_ready: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The three stores of a stack, and the secrets to them."""
+
+    postgres: Postgres
+    valkey: Valkey
+    seaweedfs: SeaweedFS
+    credentials: Credentials
+
+    def all(self) -> tuple[Store, ...]:
+        """Return the stores."""
+        return (self.postgres, self.valkey, self.seaweedfs)
+
+    def provision(self, services: Mapping[str, Service]) -> None:
+        """Make what the services expect to find, where it is missing."""
+        passwords = {
+            name: self.credentials[f"postgres-{name}"]
+            for name, service in services.items()
+            if service.postgres
+        }
+        provision_postgres(self.postgres, passwords)
+        self.seaweedfs.create_bucket(BUCKET)
+
+    def variables(self, name: str, service: Service) -> dict[str, str]:
+        """Return the variables that tell a service how to reach its stores."""
+        prefix = f"SPOTON_{name.upper()}"
+        variables = {}
+        if service.postgres:
+            password = self.credentials[f"postgres-{name}"]
+            dsn = role_dsn(name, password, self.postgres.port, DATABASE)
+            variables[f"{prefix}_POSTGRES_DSN"] = dsn
+        if service.redis:
+            variables[f"{prefix}_REDIS_URL"] = self.valkey.url
+        if service.s3:
+            variables[f"{prefix}_S3_ENDPOINT"] = self.seaweedfs.endpoint
+            variables[f"{prefix}_S3_BUCKET"] = BUCKET
+            variables[f"{prefix}_S3_ACCESS_KEY"] = self.seaweedfs.access_key
+            variables[f"{prefix}_S3_SECRET_KEY"] = self.seaweedfs.secret_key
+        return variables
+
+
+def open_stores(home: Home, ports: Ports, services: Mapping[str, Service]) -> Stores:
+    """Describe the stores of a home, making their secrets at the first time."""
+    roles = [
+        f"postgres-{name}" for name, service in services.items() if service.postgres
+    ]
+    names = ["postgres", "valkey", "s3-secret-key", *roles]
+    credentials = load_or_create(home.credentials, names)
+    numbers = {name: port.number for name, port in ports.stores.items()}
+    peers = tuple(port.number for port in ports.seaweedfs_peers)
+    return Stores(
+        postgres=Postgres(
+            home.stores / "postgres", numbers["postgres"], credentials["postgres"]
+        ),
+        valkey=Valkey(home.stores / "valkey", numbers["valkey"], credentials["valkey"]),
+        seaweedfs=SeaweedFS(
+            home.stores / "seaweedfs",
+            numbers["s3"],
+            peers,
+            _S3_ACCESS_KEY,
+            credentials["s3-secret-key"],
+        ),
+        credentials=credentials,
+    )
+
+
+def store_program(store: Store) -> Program:
+    """Describe the process of a store."""
+    command = tuple(store.command())
+    signal_name = store.stop_signal
+    return Program(store.name, STORES, command, {}, signal_name, store.is_ready)
+
+
+def service_program(
+    name: str, service: Service, ports: Ports, stores: Stores
+) -> Program:
+    """Describe the process of a service."""
+    variables = network_variables(name, service, ports)
+    variables |= stores.variables(name, service)
+    address = f"127.0.0.1:{ports.services[name].number}"
+    return Program(
+        name=name,
+        group=SERVICES,
+        command=(sys.executable, "-m", service.module),
+        environment=variables,
+        stop_signal="TERM",
+        is_ready=lambda: is_serving(address),
+    )
+
+
+def is_serving(address: str) -> bool:
+    """Tell whether a gRPC service reports that it serves."""
+    with grpc.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = stub.Check(
+                health_pb2.HealthCheckRequest(), timeout=_PROBE_TIMEOUT_S
+            )
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

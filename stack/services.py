@@ -1,0 +1,54 @@
+"""The services of the mesh and what each is told about the others and the stores."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stack.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service and what it needs.
+
+    Attributes:
+        module: What `python -m` runs.
+        postgres: Whether it has a schema and a role, both named like the service.
+        redis: Whether it reads or writes the event stream.
+        s3: Whether it stores objects.
+        peers: Services that it calls.
+    """
+
+    module: str
+    postgres: bool = False
+    redis: bool = False
+    s3: bool = False
+    peers: tuple[str, ...] = ()
+
+
+SERVICES: Mapping[str, Service] = {
+    "detector": Service("services.detector"),
+    "reid": Service("services.reid", postgres=True, redis=True, s3=True),
+    "tracker": Service("services.tracker"),
+    "mapper": Service("services.mapper", postgres=True, redis=True),
+    "pipeline": Service(
+        "services.pipeline",
+        postgres=True,
+        redis=True,
+        peers=("detector", "reid", "tracker", "mapper"),
+    ),
+}
+
+
+def network_variables(name: str, service: Service, ports: "Ports") -> dict[str, str]:
+    """Return the variables that say where a service listens and whom it calls."""
+    prefix = f"SPOTON_{name.upper()}"
+    variables = {
+        f"{prefix}_LISTEN": f"127.0.0.1:{ports.services[name].number}",
+        f"{prefix}_METRICS_LISTEN": f"127.0.0.1:{ports.metrics[name].number}",
+    }
+    for peer in service.peers:
+        address = f"127.0.0.1:{ports.services[peer].number}"
+        variables[f"{prefix}_{peer.upper()}_ADDRESS"] = address
+    return variables
