@@ -1,0 +1,1 @@
+"""Track people on real video with everything running on one machine."""

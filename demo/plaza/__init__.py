@@ -1,0 +1,1 @@
+"""The demo's environment: one recording, seen by three virtual cameras."""

@@ -1,0 +1,138 @@
+"""Write `environment.json` from the homography of the whole view.
+
+Each virtual camera shows a part of the recording, with a scale, colours and a clock of
+its own. Run `python -m demo.plaza.compose` after changing any of that.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from services.pipeline.domain.transform import FrameTransform
+
+FOLDER = Path(__file__).parent
+DOCUMENT = FOLDER / "environment.json"
+CLIP_NAME = "vtest.avi"
+
+_START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualCamera:
+    """A part of the recording that is treated as a camera.
+
+    Attributes:
+        camera_id: Name in addresses.
+        display_name: Name for people.
+        transform: What makes it different from the others.
+        clock_offset: How far its clock runs ahead of UTC.
+    """
+
+    camera_id: str
+    display_name: str
+    transform: FrameTransform
+    clock_offset: timedelta
+
+
+CAMERAS = (
+    VirtualCamera(
+        "west",
+        "West, the lawn and the path",
+        FrameTransform((0, 0, 450, 576), 1.1, (1.06, 1.0, 0.94), (3.0, 0.0, -3.0)),
+        timedelta(milliseconds=-120),
+    ),
+    VirtualCamera(
+        "centre",
+        "Centre, the lamp post",
+        FrameTransform((170, 0, 620, 576), 0.95, (0.93, 0.98, 1.05), (5.0, 4.0, 6.0)),
+        timedelta(milliseconds=350),
+    ),
+    VirtualCamera(
+        "east",
+        "East, the road",
+        FrameTransform((320, 0, 768, 576), 1.2, (1.0, 1.04, 0.97), (-6.0, -4.0, -2.0)),
+        timedelta(milliseconds=1270),
+    ),
+)
+
+
+def environment_document() -> dict[str, Any]:
+    """Return the environment as the mapper's import reads it."""
+    full_view = json.loads((FOLDER / "full_view.json").read_text())
+    return {
+        "version": 1,
+        "environment": {
+            "environment_id": "plaza",
+            "display_name": "Plaza (three virtual cameras on one recording)",
+            "floors": [{"floor_id": "ground", "display_name": "Ground"}],
+        },
+        "cameras": [
+            _camera(camera, full_view)
+            for camera in sorted(CAMERAS, key=lambda camera: camera.camera_id)
+        ],
+    }
+
+
+def _camera(camera: VirtualCamera, full_view: dict[str, Any]) -> dict[str, Any]:
+    transform = camera.transform
+    width, height = full_view["image_size"]["width"], full_view["image_size"]["height"]
+    edges = ("x_min", "y_min", "x_max", "y_max")
+    out_width, out_height = transform.output_size_px(width, height)
+    # The camera's own clock said this when the first picture was taken.
+    start = _START + camera.clock_offset
+    return {
+        "camera_id": camera.camera_id,
+        "display_name": camera.display_name,
+        "floor_id": "ground",
+        "source": {
+            "file": {
+                "path": CLIP_NAME,
+                "start_time": start.isoformat().replace("+00:00", "Z"),
+            }
+        },
+        "transform": {
+            "crop_region": dict(
+                zip(edges, map(float, transform.crop_region or ()), strict=True)
+            ),
+            "scale": transform.scale,
+            "colour_gain": list(transform.colour_gain),
+            "colour_offset": list(transform.colour_offset),
+        },
+        "clock_offset": f"{camera.clock_offset.total_seconds():.6f}s",
+        "bias_floor_m": 0.1,
+        "calibration": {
+            "image_to_floor": frame_to_floor(transform, full_view),
+            "image_size": {"width": out_width, "height": out_height},
+            "note": "composed from the homography of the whole view",
+        },
+    }
+
+
+def frame_to_floor(transform: FrameTransform, full_view: dict[str, Any]) -> list[float]:
+    """Return the homography of a part, row by row, scaled so that it ends with 1.
+
+    A pixel of the part is first taken back to the whole view, then to the floor.
+
+    Args:
+        transform: What was done to the whole view.
+        full_view: Its homography and size.
+    """
+    size = full_view["image_size"]
+    whole = np.array(full_view["image_to_floor"]).reshape(3, 3)
+    to_frame = transform.decoded_to_frame(size["width"], size["height"])
+    homography = whole @ np.linalg.inv(to_frame)
+    return [float(value) for value in (homography / homography[2, 2]).ravel()]
+
+
+def main() -> None:
+    """Write the document."""
+    text = json.dumps(environment_document(), indent=2) + "\n"
+    DOCUMENT.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
