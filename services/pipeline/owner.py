@@ -197,7 +197,7 @@ class OwnedSession:
         except SpotOnError as failure:
             self._log.warning("session failed", cause=str(failure))
             return Outcome(Ending.FAILED, failure)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the process outlives a broken session.
             self._log.exception("session failed unexpectedly")
             return Outcome(
                 Ending.FAILED, SpotOnError("the session failed unexpectedly")

@@ -175,9 +175,11 @@ class SessionService:
 
         Raises:
             InvalidInput: The page size is out of range, or the token is not one.
+            NotFound: There is no such environment.
         """
         if not 0 <= page_size <= MAX_PAGE_SIZE:
             raise InvalidInput(f"must be 0 to {MAX_PAGE_SIZE}", field="page_size")
+        await self._catalog.cameras(environment_id)
         size = page_size or DEFAULT_PAGE_SIZE
         after = SessionId(page_token) if page_token else None
         sessions = await self._store.list(environment_id, limit=size + 1, after=after)

@@ -113,6 +113,14 @@ class SessionRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionScope:
+    """What events are about that are about one session or its identities."""
+
+    session_id: SessionId
+    timeline_id: TimelineId
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A session as it is stored.
 
