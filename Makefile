@@ -1,0 +1,46 @@
+# SpotOn. `make` lists the targets; the work is done in scripts/.
+# PYTHON names the Python to make the virtual environments with, 3.11 or newer.
+export PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev install-generator demo run test check protos bench models lock clean
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+
+install: ## Install what stores, services and demo need into .venv
+	@scripts/install.sh runtime
+
+install-dev:
+	@scripts/install.sh dev
+
+install-generator:
+	@scripts/install-generator.sh
+
+demo: install ## Track people on real video, then stay up; ONCE=1 exits instead
+	@$(BIN)/python -m demo $(if $(ONCE),--once)
+
+run: install ## Run stores and services until Ctrl-C
+	@$(BIN)/python -m stack up
+
+test: install-dev ## Run all tests; ARGS="-k name" goes to pytest
+	@scripts/test.sh $(ARGS)
+
+check: install-dev install-generator ## Check format, lint, types, imports and protos
+	@scripts/check.sh
+
+protos: install-generator ## Generate the code beside the protos
+	@scripts/protos.sh .venv-protos/bin
+
+bench: install ## Measure the mesh against one process; writes build/bench.json
+	@$(BIN)/python -m tests.bench
+
+models: install ## Fetch the models of the demo and check their hashes
+	@$(BIN)/python -m services.common.models
+
+lock: ## Pin the requirements anew
+	@scripts/lock.sh
+
+clean: ## Stop the stack, and remove its data and all that was built
+	@scripts/clean.sh

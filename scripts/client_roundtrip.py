@@ -1,0 +1,32 @@
+"""Import every generated module and send every message through bytes and back."""
+
+import importlib
+import pkgutil
+
+import google.protobuf
+import grpc
+import spoton
+from google.protobuf.message import Message
+
+MODULES = [
+    importlib.import_module(module.name)
+    for module in pkgutil.walk_packages(spoton.__path__, "spoton.")
+    if not module.ispkg
+]
+MESSAGES = [
+    value
+    for module in MODULES
+    for value in vars(module).values()
+    if isinstance(value, type) and issubclass(value, Message)
+]
+
+for message in MESSAGES:
+    empty = message()
+    if message.FromString(empty.SerializeToString()) != empty:
+        raise SystemExit(f"{message.DESCRIPTOR.full_name} changes on the way")
+if not MESSAGES:
+    raise SystemExit("The package holds no messages.")
+print(
+    f"{len(MODULES)} modules and {len(MESSAGES)} messages work with "
+    f"protobuf {google.protobuf.__version__} and grpcio {grpc.__version__}."
+)
