@@ -1,0 +1,45 @@
+"""The environment configures the detector, or is told what is wrong."""
+
+import pytest
+
+from services.common.environ import ConfigError
+from services.detector.config import load_config
+from services.detector.domain.geometry import Size
+from services.detector.domain.tiles import TilePolicy
+
+
+def test_defaults_come_from_the_registry() -> None:
+    """Without variables the demo's model runs as it was measured."""
+    config = load_config({})
+    assert config.model.model_id == "movenet-multipose"
+    assert config.server.listen == "127.0.0.1:7101"
+    assert config.input_size == Size(480, 480)
+
+
+def test_variables_change_size_and_tiles() -> None:
+    """Input size and tile policy can be set."""
+    config = load_config(
+        {
+            "SPOTON_DETECTOR_INPUT_SIZE": "384",
+            "SPOTON_DETECTOR_TILE_COLUMNS": "2",
+            "SPOTON_DETECTOR_TILE_OVERLAP": "0.1",
+        }
+    )
+    assert config.input_size == Size(384, 384)
+    assert config.tile_policy == TilePolicy(2, 1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SPOTON_DETECTOR_MODEL", "stripes"),
+        ("SPOTON_DETECTOR_TILE_ROWS", "0"),
+        ("SPOTON_DETECTOR_TILE_OVERLAP", "0.9"),
+        ("SPOTON_DETECTOR_DEVICE", "abacus"),
+        ("SPOTON_DETECTOR_INFERENCE_THREADS", "many"),
+    ],
+)
+def test_bad_values_are_named(name: str, value: str) -> None:
+    """A value that cannot be used ends in an error that names its variable."""
+    with pytest.raises(ConfigError, match=name):
+        load_config({name: value})
