@@ -54,6 +54,11 @@ class ItemJournal(Generic[Request, Answer]):
         self._changed = asyncio.Condition()
         self._clock = asyncio.get_running_loop().time
 
+    @property
+    def failed(self) -> bool:
+        """Whether `fail` was called."""
+        return self._failure is not None
+
     async def add(
         self, request: Request, follow_up: FollowUp | None
     ) -> "asyncio.Future[Answer]":

@@ -77,6 +77,7 @@ class ItemStream(Generic[Request, Answer]):
     """A bidirectional stream that is kept open until it is closed.
 
     Attributes:
+        name: For logs and errors.
         reopened: How many times the stream was opened again.
     """
 
@@ -105,7 +106,7 @@ class ItemStream(Generic[Request, Answer]):
         self.reopened = 0
         self._call = call
         self._dialect = dialect
-        self._name = name
+        self.name = name
         self._progress_timeout_s = progress_timeout_s
         self._opening_timeout_s = opening_timeout_s
         self._give_up_after_s = give_up_after_s
@@ -127,12 +128,17 @@ class ItemStream(Generic[Request, Answer]):
         """
         return await (await self._journal.add(request, follow_up))
 
+    @property
+    def failed(self) -> bool:
+        """Whether the stream ended for good."""
+        return self._journal.failed
+
     async def close(self) -> None:
         """End the stream; items without an answer fail with Unavailable."""
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
-        await self._journal.fail(Unavailable(f"{self._name} was closed"))
+        await self._journal.fail(Unavailable(f"{self.name} was closed"))
 
     async def _run(self) -> None:
         """Open the stream again and again, until it is closed or fails for good."""
@@ -149,7 +155,7 @@ class ItemStream(Generic[Request, Answer]):
                 if not away.may_retry(failure):
                     await self._journal.fail(error)
                     return
-                _log.warning("reopening", stream=self._name, cause=str(error))
+                _log.warning("reopening", stream=self.name, cause=str(error))
                 await asyncio.sleep(away.backoff_s())
             else:
                 if not drained:
@@ -185,12 +191,12 @@ class ItemStream(Generic[Request, Answer]):
                     await call.write(opening)
                 first: Any = await call.read()
         except TimeoutError:
-            raise Unavailable(f"{self._name}: no window in time") from None
+            raise Unavailable(f"{self.name}: no window in time") from None
         except asyncio.InvalidStateError:
             first = aio.EOF
         if first is aio.EOF:
             await _raise_status(call)
-            raise Unavailable(f"{self._name}: ended before its window")
+            raise Unavailable(f"{self.name}: ended before its window")
         await self._journal.set_window(first.window.max_in_flight)
 
     async def _send(self, call: aio.StreamStreamCall[Request, Answer]) -> None:
@@ -224,7 +230,7 @@ class ItemStream(Generic[Request, Answer]):
         period_s = self._progress_timeout_s / 10
         while self._journal.waiting_s() < self._progress_timeout_s:  # noqa: ASYNC110
             await asyncio.sleep(period_s)  # A time is what is waited for.
-        _log.warning("no progress", stream=self._name)
+        _log.warning("no progress", stream=self.name)
         call.cancel()
 
 

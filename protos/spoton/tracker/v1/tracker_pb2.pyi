@@ -105,6 +105,7 @@ class TrackOpen(_message.Message):
     CHECKPOINT_INTERVAL_FIELD_NUMBER: _builtins.int
     EMBEDDINGS_AVAILABLE_FIELD_NUMBER: _builtins.int
     TRACKER_FIELD_NUMBER: _builtins.int
+    FIRST_TRACK_ID_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment of the camera."""
     session_id: _builtins.str
@@ -129,6 +130,10 @@ class TrackOpen(_message.Message):
     """
     tracker: _builtins.str
     """Tracker to use, such as "native". Empty means the server's default."""
+    first_track_id: _builtins.int
+    """Number of the first new track when there is no checkpoint: one more than the
+    last that the session used for this camera. 0 means 1.
+    """
     @_builtins.property
     def frame_size(self) -> _geometry_pb2.ImageSize:
         """Size of the full frame."""
@@ -146,10 +151,11 @@ class TrackOpen(_message.Message):
         checkpoint_interval: _builtins.int = ...,
         embeddings_available: _builtins.bool = ...,
         tracker: _builtins.str = ...,
+        first_track_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["frame_size", b"frame_size"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "checkpoint", b"checkpoint", "checkpoint_interval", b"checkpoint_interval", "embeddings_available", b"embeddings_available", "environment_id", b"environment_id", "frame_size", b"frame_size", "high_score", b"high_score", "low_score", b"low_score", "session_id", b"session_id", "tracker", b"tracker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "checkpoint", b"checkpoint", "checkpoint_interval", b"checkpoint_interval", "embeddings_available", b"embeddings_available", "environment_id", b"environment_id", "first_track_id", b"first_track_id", "frame_size", b"frame_size", "high_score", b"high_score", "low_score", b"low_score", "session_id", b"session_id", "tracker", b"tracker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
