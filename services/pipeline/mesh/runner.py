@@ -121,6 +121,7 @@ class MeshRunner:
         while True:
             desired = commands.desired
             if desired.mode is Mode.STOPPED:
+                commands.applied(desired)
                 return Outcome(Ending.STOPPED)
             if commands.draining:
                 self._pacer.pause()
