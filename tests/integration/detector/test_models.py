@@ -1,0 +1,141 @@
+"""The real models, in their real runtimes."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from services.common.errors import InvalidInput, Unavailable
+from services.common.models import cache_dir, load_registry, locate, model_dir
+from services.detector.adapters.litert import LiteRtDetector
+from services.detector.adapters.onnx import OnnxDetector
+from services.detector.batching import Detector
+from services.detector.domain.geometry import Size
+from services.detector.domain.tiles import RgbImage
+
+
+def model_path(name: str) -> Path:
+    """Return a model's file, or skip the test if it cannot be had here."""
+    try:
+        return locate(load_registry().detector(name).file, model_dir(), cache_dir())
+    except Unavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def movenet() -> LiteRtDetector:
+    """Return MoveNet for two threads."""
+    return LiteRtDetector(
+        model_path("movenet-multipose"),
+        input_size=Size(256, 256),
+        least_score=0.1,
+        threads=2,
+    )
+
+
+@pytest.fixture(scope="module")
+def yolox() -> OnnxDetector:
+    """Return YOLOX-nano."""
+    return OnnxDetector(
+        model_path("yolox-nano"),
+        input_size=Size(416, 416),
+        least_score=0.3,
+        device="cpu",
+    )
+
+
+@pytest.fixture
+def person() -> RgbImage:
+    """Return a picture, 160 x 240, of one person of the evaluation data."""
+    folder = Path(os.environ.get("SPOTON_EVAL_DATA", "absent"))
+    crops = sorted(folder.glob("epfl-4p-crops/**/gid_0003_cam_cam02_*.png"))
+    if not crops:
+        pytest.skip("SPOTON_EVAL_DATA holds no epfl-4p-crops")
+    crop = cv2.cvtColor(cv2.imread(str(crops[-1])), cv2.COLOR_BGR2RGB)
+    width, height = 80, 160
+    resized = cv2.resize(crop, (width, height))
+    # Edges drawn out to a background: the person is not cut by the picture.
+    bordered = cv2.copyMakeBorder(resized, 40, 40, 40, 40, cv2.BORDER_REPLICATE)
+    return np.asarray(bordered, np.uint8)
+
+
+def require_one_person(detector: Detector, picture: RgbImage) -> None:
+    """Assert that the best person found is where `person` put one."""
+    (found,) = detector.detect([picture])
+    best = found.best_first().boxes_px[0]
+    np.testing.assert_allclose(best, (40, 40, 120, 200), atol=12)
+
+
+def test_movenet_finds_a_person(movenet: LiteRtDetector, person: RgbImage) -> None:
+    """MoveNet finds a person, with ankles near the lower end of the box."""
+    require_one_person(movenet, person)
+    (found,) = movenet.detect([person])
+    ankles = found.keypoints_px[0, 15:17]
+    assert (ankles[:, 1] > 150).all()
+
+
+def test_yolox_finds_a_person(yolox: OnnxDetector, person: RgbImage) -> None:
+    """YOLOX finds a person."""
+    require_one_person(yolox, person)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (31, 64), (256, 256), (200, 90)])
+def test_movenet_takes_any_size(movenet: LiteRtDetector, size: tuple[int, int]) -> None:
+    """A grey picture of any size is searched; boxes stay inside of it."""
+    (found,) = movenet.detect([np.full((*size, 3), 120, np.uint8)])
+    assert (found.boxes_px[:, 3] <= size[0]).all()
+    assert (found.boxes_px[:, 2] <= size[1]).all()
+
+
+def test_movenet_threads_do_not_mix(movenet: LiteRtDetector) -> None:
+    """Pictures of different sizes, many at once, give what they give alone."""
+    random = np.random.default_rng(1)
+    pictures: Sequence[RgbImage] = [
+        random.integers(0, 255, (64 + 32 * (i % 3), 96, 3), np.uint8) for i in range(12)
+    ]
+    alone = [movenet.detect([picture])[0] for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        together = [
+            f[0] for f in pool.map(lambda picture: movenet.detect([picture]), pictures)
+        ]
+    for first, second in zip(alone, together, strict=True):
+        np.testing.assert_allclose(first.boxes_px, second.boxes_px)
+
+
+def test_movenet_refuses_odd_inputs() -> None:
+    """An input size that the network cannot have is refused at start."""
+    with pytest.raises(InvalidInput, match="multiple of 32"):
+        LiteRtDetector(
+            Path("unused"), input_size=Size(100, 100), least_score=0.1, threads=1
+        )
+
+
+def test_yolox_refuses_other_inputs() -> None:
+    """A network of fixed size refuses another one at start."""
+    with pytest.raises(InvalidInput, match="416"):
+        OnnxDetector(
+            model_path("yolox-nano"),
+            input_size=Size(640, 640),
+            least_score=0.3,
+            device="cpu",
+        )
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_absent_device_is_an_error() -> None:
+    """Without CUDA the detector says so instead of running on the CPU."""
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("CUDA may be present")
+    with pytest.raises(Unavailable, match="cuda"):
+        OnnxDetector(
+            model_path("yolox-nano"),
+            input_size=Size(416, 416),
+            least_score=0.3,
+            device="cuda",
+        )

@@ -1,0 +1,93 @@
+"""The detector as a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.common.errors import Unavailable
+from services.common.models import cache_dir, load_registry, locate, model_dir
+
+START_TIMEOUT_S = 30.0
+
+
+def free_ports() -> tuple[int, int]:
+    """Return two ports that nobody uses now."""
+    with socket.socket() as first, socket.socket() as second:
+        for bound in (first, second):
+            bound.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]
+
+
+def start(**variables: str) -> tuple[subprocess.Popen[str], int]:
+    """Start a detector on free ports; return the process and its port."""
+    port, metrics_port = free_ports()
+    environment = {
+        **os.environ,
+        "SPOTON_DETECTOR_LISTEN": f"127.0.0.1:{port}",
+        "SPOTON_DETECTOR_METRICS_LISTEN": f"127.0.0.1:{metrics_port}",
+        "SPOTON_DETECTOR_INPUT_SIZE": "64",
+        "SPOTON_DETECTOR_INFERENCE_THREADS": "1",
+        **variables,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "services.detector"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return process, port
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Return the exit status and the log of a process that ends by itself."""
+    _, log = process.communicate(timeout=START_TIMEOUT_S)
+    return process.returncode, log
+
+
+def test_serves_until_told_to_stop() -> None:
+    """A detector becomes healthy, and SIGTERM ends it with status 0."""
+    try:
+        entry = load_registry().detector("movenet-multipose")
+        locate(entry.file, model_dir(), cache_dir())
+    except Unavailable as error:
+        pytest.skip(str(error))
+    process, port = start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(
+            service="spoton.detector.v1.DetectorService"
+        )
+        watch = health.Watch(request, wait_for_ready=True, timeout=START_TIMEOUT_S)
+        for answer in watch:
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                break
+        watch.cancel()
+    process.send_signal(signal.SIGTERM)
+    status, log = ended(process)
+    assert status == 0, log
+
+
+def test_wrong_weights_stop_the_start(tmp_path: Path) -> None:
+    """A model file with another hash is refused; the message names the file."""
+    name = load_registry().detector("movenet-multipose").file.name
+    (tmp_path / name).write_bytes(b"not the weights")
+    process, _ = start(SPOTON_MODEL_DIR=str(tmp_path))
+    status, log = ended(process)
+    assert status == 1
+    assert str(tmp_path / name) in log
+    assert "SHA-256" in log
+
+
+def test_bad_variable_stops_the_start() -> None:
+    """A variable that cannot be used is named."""
+    process, _ = start(SPOTON_DETECTOR_TILE_ROWS="many")
+    status, log = ended(process)
+    assert status == 1
+    assert "SPOTON_DETECTOR_TILE_ROWS" in log
