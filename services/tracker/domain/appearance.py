@@ -18,6 +18,13 @@ from services.tracker.domain.arrays import (
 
 STRANGER_DISTANCE = 0.5
 """Cosine distance from which two vectors do not show the same person (BoT-SORT)."""
+FIRST_SAME_DISTANCE = 0.1
+"""Cosine distance between two pictures of one person until the camera taught better."""
+_LEAST_SAME_DISTANCE = 0.01
+_PENALTY = 0.2
+"""Cost of looking worse by the usual distance between two pictures of one person."""
+_MOST_PENALTY = 0.6
+"""Motion that agrees perfectly is not overruled by looks alone."""
 _SLOWEST_BLEND = 0.1
 
 
@@ -57,10 +64,8 @@ def cosine_distance(tracks: HalfArray, vectors: VectorArray) -> FloatArray:
 def contrast(distance: FloatArray, possible: BoolArray) -> FloatArray:
     """Return how much worse each pair looks than the best that its members could have.
 
-    Embedders differ in what a distance means: 0.2 may be a stranger for one and the
-    same person for another. Only differences count here: a pair is compared with the
-    best pair in its row and the best in its column. A pair without an alternative has
-    contrast 0, and so has one whose appearance is unknown.
+    A pair is compared with the best pair in its row and the best in its column. A pair
+    without an alternative has contrast 0, and so has one whose appearance is unknown.
 
     Args:
         distance: Cosine distances, NaN where unknown. Shape (N, K).
@@ -81,6 +86,37 @@ def contrast(distance: FloatArray, possible: BoolArray) -> FloatArray:
         where=usable,
     )
     return contrasts
+
+
+def penalty(contrasts: FloatArray, same_distance: float) -> FloatArray:
+    """Return what contrasts cost.
+
+    Embedders differ in what a distance means: 0.2 may be a stranger for one and the
+    same person for another. The unit is therefore the usual distance between two
+    pictures of one person.
+
+    Args:
+        contrasts: Shape (N, K).
+        same_distance: That usual distance.
+    """
+    unit = max(same_distance, _LEAST_SAME_DISTANCE)
+    return np.minimum(_PENALTY / unit * contrasts, _MOST_PENALTY)
+
+
+def learned_same_distance(
+    same_distance: float, known: HalfArray, fresh: VectorArray
+) -> float:
+    """Return the usual distance after a few more pictures of known people.
+
+    Args:
+        same_distance: What it was taken to be.
+        known: Averages of tracks. Shape (N, D).
+        fresh: A new unit vector of each. Shape (N, D).
+    """
+    cosines = (known.astype(np.float32) * fresh).sum(axis=1).astype(np.float64)
+    for distance in np.clip(1.0 - cosines, 1e-6, 2.0).tolist():
+        same_distance += _SLOWEST_BLEND * (distance - same_distance)
+    return same_distance
 
 
 def blend(known: HalfArray, counts: IntArray, fresh: VectorArray) -> HalfArray:

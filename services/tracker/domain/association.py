@@ -35,11 +35,11 @@ def assign(cost: FloatArray, max_cost: float) -> tuple[IntArray, IntArray]:
     lone &= possible.sum(axis=0) == 1
     rows, columns = np.nonzero(lone)
     possible[rows] = False
-    crowd_rows = np.flatnonzero(possible.any(axis=1))
+    crowd_rows = np.count_nonzero(possible, axis=1).nonzero()[0]
     if not len(crowd_rows):
         return rows, columns
-    crowd_columns = np.flatnonzero(possible.any(axis=0))
-    crowd = np.minimum(cost[np.ix_(crowd_rows, crowd_columns)], max_cost)
+    crowd_columns = np.count_nonzero(possible, axis=0).nonzero()[0]
+    crowd = np.minimum(cost[crowd_rows[:, None], crowd_columns], max_cost)
     first, second = linear_sum_assignment(crowd)
     joined = crowd[first, second] < max_cost
     return (
@@ -80,10 +80,10 @@ def associate(
     )
     free = np.ones(cost.shape[1], dtype=bool)
     for tracks, detections, max_cost in stages:
-        rows = np.flatnonzero(tracks & (match == UNMATCHED))
-        columns = np.flatnonzero(detections & free)
+        rows = (tracks & (match == UNMATCHED)).nonzero()[0]
+        columns = (detections & free).nonzero()[0]
         if len(rows) and len(columns):
-            first, second = assign(cost[np.ix_(rows, columns)], max_cost)
+            first, second = assign(cost[rows[:, None], columns], max_cost)
             match[rows[first]] = columns[second]
             free[columns[second]] = False
     return match
@@ -104,13 +104,13 @@ def contested(cost: FloatArray, match: IntArray, strong: BoolArray) -> BoolArray
         Shape (M,).
     """
     rival = np.where((cost < MAX_COST) & strong, cost, np.inf)
-    rows = np.flatnonzero(match != UNMATCHED)
+    rows = (match != UNMATCHED).nonzero()[0]
     rows = rows[strong[match[rows]]]
     columns = match[rows]
     own = cost[rows, columns]
     result = np.zeros(len(strong), dtype=bool)
 
-    pairs = rival[np.ix_(rows, columns)]
+    pairs = rival[rows[:, None], columns]
     pairs[np.diag_indices(len(rows))] = np.inf
     swaps = pairs + pairs.T - own[:, None] - own < AMBIGUITY
     result[columns] |= swaps.any(axis=0)
@@ -120,7 +120,7 @@ def contested(cost: FloatArray, match: IntArray, strong: BoolArray) -> BoolArray
 
     idle = strong.copy()
     idle[columns] = False
-    moves = rival[np.ix_(rows, np.flatnonzero(idle))] - own[:, None] < AMBIGUITY
+    moves = rival[rows[:, None], idle.nonzero()[0]] - own[:, None] < AMBIGUITY
     result[columns] |= moves.any(axis=1)
     result[idle] |= moves.any(axis=0)
     return result

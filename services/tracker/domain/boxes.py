@@ -70,23 +70,25 @@ def _area(corners_px: FloatArray, growth_px: FloatArray) -> FloatArray:
 
 
 def covered_share(regions_px: FloatArray, boxes_px: FloatArray) -> FloatArray:
-    """Return the largest share of each region that one nearer box covers.
+    """Return the largest share of regions that one nearer box covers.
 
     On a floor seen from above, the nearer of two people stands lower in the image.
 
     Args:
-        regions_px: Corners of a part of each box. Shape (N, 4).
+        regions_px: Corners of a part of each box, or of several. Shape (..., N, 4).
         boxes_px: Corners of the boxes themselves. Shape (N, 4).
 
     Returns:
-        Shares in [0, 1]. Shape (N,).
+        Shares in [0, 1]. Shape (..., N).
     """
-    regions, boxes = regions_px.T[:, :, None], boxes_px.T[:, None, :]
-    across = np.minimum(regions[2], boxes[2]) - np.maximum(regions[0], boxes[0])
-    down = np.minimum(regions[3], boxes[3]) - np.maximum(regions[1], boxes[1])
-    shared = np.maximum(across, 0.0) * np.maximum(down, 0.0)
-    nearer = boxes[3] > boxes_px[:, 3:]
-    area = (regions[2] - regions[0]) * (regions[3] - regions[1])
-    share = np.where(nearer, shared, 0.0) / np.maximum(area, 1e-9)
-    largest: FloatArray = share.max(axis=1, initial=0.0)
-    return np.minimum(largest, 1.0)
+    low, high = regions_px[..., :2], regions_px[..., 2:]
+    x_min, y_min, x_max, y_max = boxes_px.T
+    left = np.maximum(low[..., :1], x_min)
+    right = np.minimum(high[..., :1], x_max)
+    top = np.maximum(low[..., 1:], y_min)
+    bottom = np.minimum(high[..., 1:], y_max)
+    shared = np.maximum(right - left, 0.0) * np.maximum(bottom - top, 0.0)
+    shared *= y_max > y_max[:, None]
+    size = high - low
+    largest: FloatArray = shared.max(axis=-1, initial=0.0)
+    return largest / np.maximum(size[..., 0] * size[..., 1], 1e-9)

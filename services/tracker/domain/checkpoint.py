@@ -1,8 +1,8 @@
 """The form in which a stream's state travels with its client.
 
-A fixed head (mark, version, lengths, checksum), a JSON object that says whose state it
-is, and the tracker's own bytes. Readers of version N also read N-1; there is only
-version 1 so far.
+A mark and a checksum of the rest; the version; a JSON text that says whose state it is,
+with its length before it; the tracker's own bytes. Readers of version N also read N-1;
+there is only version 1 so far.
 """
 
 import json
@@ -16,7 +16,8 @@ from services.tracker.domain.frame_order import FrameOrder
 FIELD = "open.checkpoint"
 _VERSION = 1
 _MARK = b"SpotOnTk"
-_HEAD = struct.Struct("<8sHIII")
+_SEAL = struct.Struct("<8sI")
+_HEAD = struct.Struct("<HI")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,8 @@ def pack_checkpoint(checkpoint: Checkpoint) -> bytes:
             [order.last_ns, order.last_index, order.jump_ns],
         ]
     ).encode()
-    content = about + checkpoint.tracker_state
-    head = (_MARK, _VERSION, len(about), len(content), zlib.crc32(content))
-    return _HEAD.pack(*head) + content
+    content = _HEAD.pack(_VERSION, len(about)) + about + checkpoint.tracker_state
+    return _SEAL.pack(_MARK, zlib.crc32(content)) + content
 
 
 def unpack_checkpoint(packed: bytes, owner: Owner) -> Checkpoint:
@@ -75,11 +75,11 @@ def unpack_checkpoint(packed: bytes, owner: Owner) -> Checkpoint:
     Raises:
         InvalidInput: They are damaged, of a newer version, or somebody else's.
     """
-    about_length, content = _content(packed)
+    about, tracker_state = _unsealed(packed)
     try:
-        names, order = json.loads(content[:about_length])
+        names, order = json.loads(about)
         held = Owner(*names)
-        checkpoint = Checkpoint(held, FrameOrder(*order), content[about_length:])
+        checkpoint = Checkpoint(held, FrameOrder(*order), tracker_state)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"cannot be read: {error}", field=FIELD) from None
     if held != owner:
@@ -91,16 +91,18 @@ def unpack_checkpoint(packed: bytes, owner: Owner) -> Checkpoint:
     return checkpoint
 
 
-def _content(packed: bytes) -> tuple[int, bytes]:
-    """Return the length of the JSON object, and what follows the head."""
-    if len(packed) < _HEAD.size or not packed.startswith(_MARK):
+def _unsealed(packed: bytes) -> tuple[bytes, bytes]:
+    """Return the JSON text and the tracker's bytes."""
+    first = _SEAL.size + _HEAD.size
+    if len(packed) < first or not packed.startswith(_MARK):
         raise InvalidInput("is not a checkpoint of this service", field=FIELD)
-    _, version, about_length, length, checksum = _HEAD.unpack_from(packed)
-    if version > _VERSION:
-        raise InvalidInput(
-            f"has version {version}; this replica reads up to {_VERSION}", field=FIELD
-        )
-    content = packed[_HEAD.size :]
-    if len(content) != length or zlib.crc32(content) != checksum:
+    _, checksum = _SEAL.unpack_from(packed)
+    if zlib.crc32(packed[_SEAL.size :]) != checksum:
         raise InvalidInput("is damaged", field=FIELD)
-    return about_length, content
+    version, about_length = _HEAD.unpack_from(packed, _SEAL.size)
+    if version != _VERSION:
+        raise InvalidInput(
+            f"has version {version}; this replica reads {_VERSION}", field=FIELD
+        )
+    end = first + about_length
+    return packed[first:end], packed[end:]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from services.tracker.domain import kalman, native_state
-from services.tracker.domain.appearance import Vectors, blend
+from services.tracker.domain.appearance import Vectors, blend, learned_same_distance
 from services.tracker.domain.arrays import BoolArray, FloatArray, IntArray
 from services.tracker.domain.association import UNMATCHED
 from services.tracker.domain.boxes import (
@@ -20,7 +20,7 @@ from services.tracker.domain.boxes import (
     corners_from_centre_size,
     covered_share,
 )
-from services.tracker.domain.foot import coasted_foot_points, foot_points
+from services.tracker.domain.foot import coasted_foot_points, feet_regions, foot_points
 from services.tracker.domain.frame import (
     Detections,
     FootPoints,
@@ -85,12 +85,13 @@ def _step(
     lived_on = (match != UNMATCHED) | _coasting(predicted, outlook.frame_size_px)
     kept = _supported(predicted, outlook, match).take(lived_on)
     match = match[lived_on]
+    same_distance = outlook.same_distance
     if len(vectors.detection_indices):
-        kept = _with_appearance(kept, match, outlook, vectors)
+        kept, same_distance = _with_appearance(kept, match, outlook, vectors)
 
     unused = outlook.strong.copy()
     unused[match[match != UNMATCHED]] = False
-    births = np.flatnonzero(unused)
+    births = unused.nonzero()[0]
     born = new_tracks(
         np.arange(before.next_id, before.next_id + len(births)),
         centre_size_from_corners(detections.boxes_px[births]),
@@ -103,6 +104,7 @@ def _step(
         next_id=before.next_id + len(births),
         time_ns=detections.time_ns,
         model_id=vectors.model_id or outlook.model_id,
+        same_distance=same_distance,
     )
     ended = np.sort(
         np.concatenate((outlook.expired_track_ids, predicted.track_ids[~lived_on]))
@@ -119,7 +121,7 @@ def _coasting(tracks: TrackTable, frame_size_px: tuple[int, int]) -> BoolArray:
 
 def _supported(tracks: TrackTable, outlook: Outlook, match: IntArray) -> TrackTable:
     """Return predicted tracks after those that have a detection took it."""
-    rows = np.flatnonzero(match != UNMATCHED)
+    rows = (match != UNMATCHED).nonzero()[0]
     boxes_px = outlook.detections.boxes_px[match[rows]]
     motion, hits = tracks.motion.copy(), tracks.hits.copy()
     seen_ns = tracks.seen_ns.copy()
@@ -134,25 +136,32 @@ def _supported(tracks: TrackTable, outlook: Outlook, match: IntArray) -> TrackTa
 
 def _with_appearance(
     tracks: TrackTable, match: IntArray, outlook: Outlook, vectors: Vectors
-) -> TrackTable:
-    """Return tracks that remember what they look like in this frame.
+) -> tuple[TrackTable, float]:
+    """Return tracks that remember their looks in this frame, and how alike they were.
 
     A crop that shows somebody else too is not remembered.
     """
     source = np.full(len(outlook.detections) + 1, UNMATCHED)
     source[vectors.detection_indices] = np.arange(len(vectors.detection_indices))
     source[:-1][~outlook.clean_crops] = UNMATCHED
-    rows = np.flatnonzero(source[match] != UNMATCHED)
+    rows = (source[match] != UNMATCHED).nonzero()[0]
     fresh = vectors.values[source[match[rows]]]
     known = tracks.vectors
     if known.shape[1] != vectors.values.shape[1]:
         known = np.zeros((len(tracks), vectors.values.shape[1]), np.float16)
     average, counts = known.copy(), tracks.vector_counts.copy()
     vector_ns = tracks.vector_ns.copy()
+    again = counts[rows] > 0
+    same_distance = learned_same_distance(
+        outlook.same_distance, known[rows[again]], fresh[again]
+    )
     average[rows] = blend(known[rows], counts[rows], fresh)
     counts[rows] += 1
     vector_ns[rows] = outlook.detections.time_ns
-    return replace(tracks, vectors=average, vector_counts=counts, vector_ns=vector_ns)
+    remembering = replace(
+        tracks, vectors=average, vector_counts=counts, vector_ns=vector_ns
+    )
+    return remembering, same_distance
 
 
 def _frame_tracks(
@@ -166,8 +175,8 @@ def _frame_tracks(
         outlook: The frame.
         ended_ids: Tracks that are not among them any more.
     """
-    seen = np.flatnonzero(match != UNMATCHED)
-    coasted = np.flatnonzero(match == UNMATCHED)
+    seen = (match != UNMATCHED).nonzero()[0]
+    coasted = (match == UNMATCHED).nonzero()[0]
     used = match[seen]
     detections, size_px = outlook.detections, outlook.frame_size_px
     boxes_px = corners_from_centre_size(tracks.motion[:, kalman.MEAN])
@@ -177,15 +186,18 @@ def _frame_tracks(
     scores[seen] = detections.scores[used]
     states = np.where(tracks.confirmed, TrackState.CONFIRMED, TrackState.TENTATIVE)
     states[coasted] = TrackState.COASTED
-    seen_feet = foot_points(boxes_px, _ankles(match, detections), size_px)
+    regions_px = np.array((boxes_px, feet_regions(boxes_px)))
+    occlusion, feet_covered = covered_share(regions_px, boxes_px)
+    ankles_px = _ankles(match, detections)
+    feet = foot_points(boxes_px, ankles_px, feet_covered, size_px)
     return FrameTracks(
         track_ids=tracks.track_ids,
         states=states,
         boxes_px=boxes_px,
         scores=scores,
         detection_indices=match,
-        feet=_with_coasted(seen_feet, tracks.motion, coasted),
-        occlusion=covered_share(boxes_px, boxes_px),
+        feet=_with_coasted(feet, tracks.motion, coasted),
+        occlusion=occlusion,
         age_frames=tracks.age_frames,
         ended_track_ids=ended_ids,
     )
@@ -202,13 +214,10 @@ def _ankles(match: IntArray, detections: Detections) -> FloatArray:
 def _with_coasted(
     feet: FootPoints, motion: FloatArray, coasted: IntArray
 ) -> FootPoints:
-    """Return foot points with those of coasted tracks replaced."""
-    if not len(coasted):
-        return feet
-    predicted = coasted_foot_points(motion[coasted])
-    points_px, sigma_px = feet.points_px.copy(), feet.sigma_px.copy()
-    visibility = feet.visibility.copy()
-    points_px[coasted] = predicted.points_px
-    sigma_px[coasted] = predicted.sigma_px
-    visibility[coasted] = predicted.visibility
-    return FootPoints(points_px, sigma_px, visibility)
+    """Return foot points with those of coasted tracks replaced, in place."""
+    if len(coasted):
+        predicted = coasted_foot_points(motion[coasted])
+        feet.points_px[coasted] = predicted.points_px
+        feet.sigma_px[coasted] = predicted.sigma_px
+        feet.visibility[coasted] = predicted.visibility
+    return feet

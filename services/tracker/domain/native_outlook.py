@@ -9,10 +9,12 @@ from services.common.errors import InvalidInput
 from services.common.ids import ModelId
 from services.tracker.domain import kalman
 from services.tracker.domain.appearance import (
+    FIRST_SAME_DISTANCE,
     STRANGER_DISTANCE,
     Vectors,
     contrast,
     cosine_distance,
+    penalty,
 )
 from services.tracker.domain.arrays import BoolArray, FloatArray, IntArray
 from services.tracker.domain.association import (
@@ -58,6 +60,7 @@ class Outlook:
         cost: Disagreement of tracks and detections. Shape (N, M).
         match: Detection of each track by motion alone. Shape (N,).
         model_id: Model of the tracks' vectors; empty while there are none.
+        same_distance: Usual cosine distance between a person and himself.
         settings: What the tracker knows about its camera.
     """
 
@@ -70,6 +73,7 @@ class Outlook:
     cost: FloatArray
     match: IntArray
     model_id: ModelId
+    same_distance: float
     settings: TrackerSettings
 
     @property
@@ -101,7 +105,7 @@ class Outlook:
         if not (ambiguous.any() or instructive.any()):
             return _NOBODY
         ambiguous &= self.covered < _TELLING_CROP
-        return np.flatnonzero(ambiguous | (instructive & self.clean_crops))
+        return (ambiguous | (instructive & self.clean_crops)).nonzero()[0]
 
     def _ambiguous(self) -> BoolArray:
         """Return detections that a track with known looks could win or lose."""
@@ -146,7 +150,8 @@ class Outlook:
         distance = cosine_distance(self.tracks.vectors, vectors.values)
         cost = self.cost.copy()
         possible = cost[:, looked_at] < MAX_COST
-        cost[:, looked_at] += contrast(distance, possible)
+        contrasts = contrast(distance, possible)
+        cost[:, looked_at] += penalty(contrasts, self.same_distance)
         strangers = self._returning()[:, None] & (distance > STRANGER_DISTANCE)
         cost[:, looked_at] += np.where(strangers, np.inf, 0.0)
         return _associate(self, cost)
@@ -194,6 +199,7 @@ def look_ahead(
         cost=_cost(tracks, detections),
         match=_NOBODY,
         model_id=model_id,
+        same_distance=before.same_distance if model_id else FIRST_SAME_DISTANCE,
         settings=settings,
     )
     return replace(outlook, match=_associate(outlook, outlook.cost))

@@ -8,9 +8,13 @@ from numpy.typing import NDArray
 
 from services.common.errors import InvalidInput
 from services.common.ids import ModelId
+from services.tracker.domain import kalman
+from services.tracker.domain.appearance import FIRST_SAME_DISTANCE
 from services.tracker.domain.packing import pack_arrays, unpack_arrays
 from services.tracker.domain.track_table import TrackTable, new_tracks
 
+_MOST_DIMENSIONS = 65536
+_VECTORS = [field.name for field in fields(TrackTable)].index("vectors")
 NO_TRACKS = new_tracks(np.empty(0, np.int64), np.empty((0, 4)), 0, 0)
 
 
@@ -23,23 +27,33 @@ class NativeState:
         next_id: Id of the next track; ids below it were given.
         time_ns: Capture time of the last frame; 0 before the first.
         model_id: Model of the tracks' vectors; empty while there are none.
+        same_distance: Usual cosine distance between a person and himself, as that
+            model sees it with this camera.
     """
 
     tracks: TrackTable
     next_id: int
     time_ns: int
     model_id: ModelId
+    same_distance: float
 
 
-EMPTY = NativeState(NO_TRACKS, next_id=1, time_ns=0, model_id=ModelId(""))
+EMPTY = NativeState(
+    NO_TRACKS,
+    next_id=1,
+    time_ns=0,
+    model_id=ModelId(""),
+    same_distance=FIRST_SAME_DISTANCE,
+)
 
 
 def pack(state: NativeState) -> bytes:
     """Return a state as bytes."""
     scalars = np.array([state.next_id, state.time_ns], np.int64)
+    looks = np.array([state.same_distance])
     model_id = np.frombuffer(state.model_id.encode(), np.uint8)
     columns = (getattr(state.tracks, field.name) for field in fields(TrackTable))
-    return pack_arrays([scalars, model_id, *columns])
+    return pack_arrays([scalars, looks, model_id, *columns])
 
 
 def unpack(packed: bytes) -> NativeState:
@@ -48,24 +62,31 @@ def unpack(packed: bytes) -> NativeState:
     Raises:
         InvalidInput: The bytes are not such a state.
     """
-    scalars, model_id, *columns = _require_layout(unpack_arrays(packed))
+    scalars, looks, model_id, *columns = _require_layout(unpack_arrays(packed))
     next_id, time_ns = (int(value) for value in scalars)
     tracks = TrackTable(*columns)
     ids = tracks.track_ids
     if next_id < 1 or (ids < 1).any() or (ids >= next_id).any():
         raise InvalidInput("holds track ids that were never given")
-    if not (np.diff(ids) > 0).all() or not np.isfinite(tracks.motion).all():
+    motion = tracks.motion
+    possible = np.isfinite(motion).all() and (motion[:, kalman.VARIANCE] > 0).all()
+    if not (np.diff(ids) > 0).all() or not possible or not 0 < looks[0] <= 2:
         raise InvalidInput("holds tracks that cannot be")
-    return NativeState(tracks, next_id, time_ns, ModelId(model_id.tobytes().decode()))
+    try:
+        name = model_id.tobytes().decode()
+    except UnicodeDecodeError:
+        raise InvalidInput("holds no name of a model") from None
+    return NativeState(tracks, next_id, time_ns, ModelId(name), float(looks[0]))
 
 
 def _require_layout(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
     """Return arrays if their number, types and shapes are those of a state."""
     columns = [getattr(NO_TRACKS, field.name) for field in fields(TrackTable)]
-    if len(arrays) != 2 + len(columns):
+    if len(arrays) != 3 + len(columns):
         raise InvalidInput("holds another number of arrays")
-    scalars, model_id, *given = arrays
+    scalars, looks, model_id, *given = arrays
     good = scalars.dtype == np.int64 and scalars.shape == (2,)
+    good &= looks.dtype == np.float64 and looks.shape == (1,)
     good &= model_id.dtype == np.uint8 and model_id.ndim == 1
     for array, like in zip(given, columns, strict=True):
         # The length of vectors is the only dimension that is not fixed.
@@ -73,6 +94,6 @@ def _require_layout(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
         good &= array.dtype == like.dtype and array.ndim == like.ndim
         good &= array.shape[1:fixed] == like.shape[1:fixed]
         good &= array.shape[:1] == given[0].shape[:1]
-    if not good:
+    if not good or given[_VECTORS].shape[1] > _MOST_DIMENSIONS:
         raise InvalidInput("holds arrays of another form")
     return arrays
