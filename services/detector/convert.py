@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from services.common.convert import box_to_proto
 from services.common.errors import InvalidInput
-from services.common.images import MAX_SIDE_PX, image_from_proto
+from services.common.image_messages import image_from_proto
+from services.common.images import MAX_SIDE_PX
 from services.common.models import DetectorEntry, PixelOrder
 from services.detector.domain.detections import Detections
 from services.detector.domain.geometry import Region, Size

@@ -11,7 +11,7 @@ from services.common.answer_stream import answer_in_order
 from services.common.drain import DrainSignal
 from services.common.errors import SpotOnError
 from services.common.grpc_errors import status_from_error
-from services.common.images import image_from_proto
+from services.common.image_messages import image_from_proto
 from services.common.models import DetectorEntry
 from services.detector.convert import (
     detections_to_proto,

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.common.errors import InvalidInput
-from services.common.images import RgbImage, decode_image, image_from_proto, view_raw
+from services.common.image_messages import image_from_proto
+from services.common.images import RgbImage, decode_image, view_raw
 from spoton.common.v1 import frame_pb2, geometry_pb2
 
 FORMATS = (".jpg", ".png", ".webp")

@@ -102,7 +102,7 @@ def test_unknown_model_names_the_known() -> None:
     """Asking for a model that is not there tells which are."""
     with pytest.raises(NotFound, match="movenet-multipose"):
         load_registry().detector("stripes")
-    with pytest.raises(NotFound, match="osnet"):
+    with pytest.raises(NotFound, match="stripes"):
         load_registry().embedder("movenet-multipose")
 
 
