@@ -1,17 +1,17 @@
 """Import every generated module and send every message through bytes and back."""
 
 import importlib
-import pkgutil
+import importlib.metadata
 
 import google.protobuf
 import grpc
-import spoton
 from google.protobuf.message import Message
 
+FILES = importlib.metadata.files("spoton-protos") or []
 MODULES = [
-    importlib.import_module(module.name)
-    for module in pkgutil.walk_packages(spoton.__path__, "spoton.")
-    if not module.ispkg
+    importlib.import_module(".".join(file.with_suffix("").parts))
+    for file in FILES
+    if file.match("*_pb2.py") or file.match("*_pb2_grpc.py")
 ]
 MESSAGES = [
     value

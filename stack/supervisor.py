@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 import xmlrpc.client
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,28 +139,33 @@ class Supervisor:
 
     def is_ready(self) -> bool:
         """Tell whether supervisord takes commands."""
-        with suppress(*_FAILURES):
-            return bool(self._proxy().getState()["statename"] == "RUNNING")
+        with suppress(*_FAILURES), self._commands() as commands:
+            return bool(commands.getState()["statename"] == "RUNNING")
         return False
 
     def start(self, programs: Iterable[Program]) -> None:
         """Start programs, without waiting for them."""
-        proxy = self._proxy()
-        for program in programs:
-            proxy.startProcess(_full_name(program), _NO_WAIT)
+        with self._commands() as commands:
+            for program in programs:
+                commands.startProcess(_full_name(program), _NO_WAIT)
 
     def states(self) -> dict[str, ProgramState]:
         """Return the state of every program by its name, empty if none can be had."""
-        with suppress(*_FAILURES):
-            found = self._proxy().getAllProcessInfo()
+        with suppress(*_FAILURES), self._commands() as commands:
+            found = commands.getAllProcessInfo()
             return {str(info["name"]): _state(info) for info in found}
         return {}
 
-    def _proxy(self) -> Any:
-        transport = SupervisorTransport(
-            serverurl=f"unix://{self._home.supervisor_socket}"
-        )
-        return xmlrpc.client.ServerProxy("http://local", transport=transport).supervisor
+    @contextmanager
+    def _commands(self) -> Iterator[Any]:
+        """Connect to supervisord; attributes of what this yields are its commands."""
+        address = f"unix://{self._home.supervisor_socket}"
+        transport = SupervisorTransport(serverurl=address)
+        try:
+            server = xmlrpc.client.ServerProxy("http://local", transport=transport)
+            yield server.supervisor
+        finally:
+            transport.close()
 
 
 def dying_with_parent(signal_name: str, command: Iterable[str]) -> list[str]:

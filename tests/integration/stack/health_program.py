@@ -1,6 +1,6 @@
 """A service with health and nothing else, to be supervised in tests.
 
-It dies at once if the variable SPOTON_FAKE_DIES is set.
+It dies at once if the variable SPOTON_IDLE_DIES is set.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 async def main() -> None:
     """Serve health until SIGTERM."""
-    if os.environ.get("SPOTON_FAKE_DIES"):
-        raise SystemExit("SPOTON_FAKE_DIES must not be set")
+    if os.environ.get("SPOTON_IDLE_DIES"):
+        raise SystemExit("SPOTON_IDLE_DIES must not be set")
     server = aio.server()
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    server.add_insecure_port(os.environ["SPOTON_FAKE_LISTEN"])
+    server.add_insecure_port(os.environ["SPOTON_IDLE_LISTEN"])
     await server.start()
     await servicer.set("", health_pb2.HealthCheckResponse.SERVING)
     stopped = asyncio.Event()
