@@ -46,11 +46,13 @@ class SourceState:
         positions: Where to go on reading, as the source writes it.
         checkpoints: State of the camera's tracker; empty bytes remove it.
         ledger: Counters of the session, complete; None leaves them.
+        run: What else the runner needs to go on, as it writes it; None leaves it.
     """
 
     positions: Mapping[CameraId, bytes] = field(default_factory=dict)
     checkpoints: Mapping[CameraId, bytes] = field(default_factory=dict)
     ledger: bytes | None = None
+    run: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
