@@ -1,0 +1,40 @@
+"""`python -m demo`: run the demo."""
+
+import asyncio
+import sys
+
+from grpc import aio
+from rich.console import Console
+
+from demo.clip import ClipUnavailable
+from demo.options import parse_options
+from demo.run import run
+from stack.home import StackError
+from stack.signals import stop_on_signals
+
+
+def main() -> int:
+    """Run the demo and return its exit status."""
+    options = parse_options()
+    console = Console(highlight=False)
+
+    async def stoppable() -> int:
+        stop_on_signals()
+        return await run(options, console)
+
+    try:
+        return asyncio.run(stoppable())
+    except (ClipUnavailable, StackError) as error:
+        console.print(str(error), style="red", markup=False)
+    except aio.AioRpcError as error:
+        name = error.code().name
+        console.print(f"{name}: {error.details()}", style="red", markup=False)
+        console.print(f"The logs are in {options.home / 'logs'}.")
+    except asyncio.CancelledError:
+        console.print("Stopped.")
+        return 130
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

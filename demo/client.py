@@ -1,0 +1,203 @@
+"""How to use SpotOn's gRPC API: import, start, watch, read.
+
+Only `grpcio` and the client package in `protos/` are needed. Every call that fails
+raises `grpc.aio.AioRpcError`, whose details are one sentence for a person.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+from grpc import aio
+
+from spoton.common.v1 import events_pb2
+from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
+from spoton.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
+from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
+
+if TYPE_CHECKING:  # Names that exist in the type stubs only.
+    from spoton.mapper.v1.mapper_pb2_grpc import MapperServiceAsyncStub
+    from spoton.pipeline.v1.pipeline_pb2_grpc import PipelineServiceAsyncStub
+    from spoton.reid.v1.reid_pb2_grpc import ReidServiceAsyncStub
+
+_TIMEOUT_S = 20.0
+_MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+_POLL_S = 0.2
+_SETTLE_TIMEOUT_S = 30.0
+_REOPEN_AFTER_S = 0.5
+_GIVE_UP_AFTER_S = 120.0
+_RESUMABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_ENDED = (
+    pipeline_pb2.SESSION_STATE_COMPLETED,
+    pipeline_pb2.SESSION_STATE_STOPPED,
+    pipeline_pb2.SESSION_STATE_FAILED,
+)
+_LAST_EVENTS = (
+    events_pb2.SESSION_EVENT_KIND_COMPLETED,
+    events_pb2.SESSION_EVENT_KIND_STOPPED,
+    events_pb2.SESSION_EVENT_KIND_FAILED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """The services that a client of the mesh talks to."""
+
+    mapper: "MapperServiceAsyncStub"
+    pipeline: "PipelineServiceAsyncStub"
+    reid: "ReidServiceAsyncStub"
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedCamera:
+    """A camera and what ties its picture to the floor."""
+
+    camera: environment_pb2.Camera
+    calibration: environment_pb2.Calibration
+
+
+@asynccontextmanager
+async def connected(addresses: Mapping[str, str]) -> AsyncIterator[Mesh]:
+    """Connect to the services while a block runs.
+
+    Args:
+        addresses: `host:port` by name of the service.
+    """
+    options = [("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES)]
+    async with AsyncExitStack() as channels:
+
+        async def channel(name: str) -> aio.Channel:
+            opened = aio.insecure_channel(addresses[name], options=options)
+            return await channels.enter_async_context(opened)
+
+        yield Mesh(
+            mapper=mapper_pb2_grpc.MapperServiceStub(await channel("mapper")),
+            pipeline=pipeline_pb2_grpc.PipelineServiceStub(await channel("pipeline")),
+            reid=reid_pb2_grpc.ReidServiceStub(await channel("reid")),
+        )
+
+
+async def import_environment(
+    mesh: Mesh, environment_id: str, document: str
+) -> mapper_pb2.ImportEnvironmentResponse:
+    """Make an environment be what a document says; the same one again is no change."""
+    request = mapper_pb2.ImportEnvironmentRequest(
+        environment_id=environment_id, document=document
+    )
+    return await mesh.mapper.ImportEnvironment(request, timeout=_TIMEOUT_S)
+
+
+async def calibrated_cameras(mesh: Mesh, environment_id: str) -> list[CalibratedCamera]:
+    """Return the cameras of an environment with their newest calibrations."""
+    listed = await mesh.mapper.ListCameras(
+        mapper_pb2.ListCamerasRequest(environment_id=environment_id),
+        timeout=_TIMEOUT_S,
+    )
+    cameras = []
+    for camera in listed.cameras:
+        request = mapper_pb2.GetCalibrationRequest(
+            environment_id=environment_id, camera_id=camera.camera_id
+        )
+        found = await mesh.mapper.GetCalibration(request, timeout=_TIMEOUT_S)
+        cameras.append(CalibratedCamera(camera, found.calibration))
+    return cameras
+
+
+async def create_session(
+    mesh: Mesh, environment_id: str, *, ignore_floor: bool
+) -> pipeline_pb2.Session:
+    """Start tracking with all cameras of an environment, as fast as it goes."""
+    request = pipeline_pb2.CreateSessionRequest(
+        environment_id=environment_id,
+        evidence=reid_pb2.AssociationEvidence(ignore_floor=ignore_floor),
+    )
+    created = await mesh.pipeline.CreateSession(request, timeout=_TIMEOUT_S)
+    return created.session
+
+
+async def get_session(
+    mesh: Mesh, session: pipeline_pb2.Session
+) -> pipeline_pb2.Session:
+    """Return a session as it is now."""
+    request = pipeline_pb2.GetSessionRequest(
+        environment_id=session.environment_id, session_id=session.session_id
+    )
+    answer = await mesh.pipeline.GetSession(request, timeout=_TIMEOUT_S)
+    return answer.session
+
+
+async def ended_session(
+    mesh: Mesh, session: pipeline_pb2.Session
+) -> pipeline_pb2.Session:
+    """Return a session as its owner left it, once that is written.
+
+    Raises:
+        TimeoutError: It is not written within 30 seconds.
+    """
+    async with asyncio.timeout(_SETTLE_TIMEOUT_S):
+        while True:
+            now = await get_session(mesh, session)
+            if now.state in _ENDED:
+                return now
+            await asyncio.sleep(_POLL_S)
+
+
+async def watch(
+    mesh: Mesh, session: pipeline_pb2.Session
+) -> AsyncIterator[events_pb2.EnvironmentEvent]:
+    """Yield every event of a session, from its first to its last.
+
+    Nothing is left out: a stream that breaks is opened again where it broke.
+
+    Raises:
+        grpc.aio.AioRpcError: The stream cannot be had, or could not be for two
+            minutes.
+    """
+    resume_token = ""
+    heard_s = time.monotonic()
+    while True:
+        request = pipeline_pb2.WatchTrackingRequest(
+            environment_id=session.environment_id,
+            session_id=session.session_id,
+            resume_token=resume_token,
+            from_start=not resume_token,
+            lossless=True,
+        )
+        try:
+            async for message in mesh.pipeline.WatchTracking(request):
+                resume_token = message.resume_token
+                heard_s = time.monotonic()
+                if message.HasField("event"):
+                    yield message.event
+                    if message.event.session.kind in _LAST_EVENTS:
+                        return
+        except aio.AioRpcError as error:
+            silent_s = time.monotonic() - heard_s
+            if error.code() not in _RESUMABLE or silent_s > _GIVE_UP_AFTER_S:
+                raise
+        await asyncio.sleep(_REOPEN_AFTER_S)
+
+
+async def list_identities(
+    mesh: Mesh, session: pipeline_pb2.Session
+) -> list[reid_pb2.Identity]:
+    """Return everybody whom a session saw, those merged into others included."""
+    identities: list[reid_pb2.Identity] = []
+    page_token = ""
+    while True:
+        request = reid_pb2.ListIdentitiesRequest(
+            environment_id=session.environment_id,
+            timeline_id=session.timeline_id,
+            page_size=1000,
+            page_token=page_token,
+            include_merged=True,
+        )
+        page = await mesh.reid.ListIdentities(request, timeout=_TIMEOUT_S)
+        identities += page.identities
+        page_token = page.next_page_token
+        if not page_token:
+            return identities
