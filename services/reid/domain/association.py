@@ -15,7 +15,12 @@ from services.reid.domain.attention import embeddings_wanted
 from services.reid.domain.decisions import Decisions
 from services.reid.domain.intake import Intake
 from services.reid.domain.live_set import Changes, LiveSet, Registry
-from services.reid.domain.presence import assignments, presences, want_portraits
+from services.reid.domain.presence import (
+    accept_portraits,
+    assignments,
+    presences,
+    want_portraits,
+)
 from services.reid.domain.scoring import Scorer
 from services.reid.domain.values import CameraSightings, Tick, TickAnswer, TrackKey
 
@@ -66,12 +71,14 @@ class Association:
                 live.tracks[key].asked_ns = time_ns
         Decisions(registry, self._scorer, self._draw_id).decide(intake.supported)
         self._forget(registry)
+        portraits = accept_portraits(live, tick)
         answer = TickAnswer(
             frame_set=tick.frame_set,
             assignments=assignments(live, tick),
             persons=presences(live, tick, self.config),
             changes=tuple(registry.changes.events),
             portraits_wanted=want_portraits(live, tick, self.config),
+            portraits=portraits,
         )
         return answer, registry.changes
 

@@ -15,6 +15,31 @@ NOBODY = GlobalId(0)
 """Stands for no person."""
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A person at one moment.
+
+    Attributes:
+        person: Copy of the person, never changed again.
+        cameras: Sightings by camera, live tracks included.
+        merged_into: Identity that this one went on as; NOBODY if it stands for itself.
+    """
+
+    person: Person
+    cameras: dict[CameraId, CameraRecord]
+    merged_into: GlobalId
+
+    @property
+    def first_seen_ns(self) -> int:
+        """First sighting, nanoseconds since 1970 UTC."""
+        return min((one.first_ns for one in self.cameras.values()), default=0)
+
+    @property
+    def last_seen_ns(self) -> int:
+        """Latest sighting, nanoseconds since 1970 UTC."""
+        return max((one.last_ns for one in self.cameras.values()), default=0)
+
+
 @dataclass(slots=True)
 class Changes:
     """What a tick changed and a store must learn.
@@ -22,14 +47,14 @@ class Changes:
     Attributes:
         events: Changes of identities, in order.
         touched: Persons whose stored form is out of date.
-        merged: Identities that are no more, and who they turned out to be.
+        departed: Identities that were merged away, as they were before.
         prototypes: Prototypes that are new or different, with their person.
         forgotten: Prototypes that are no more.
     """
 
     events: list[IdentityChange] = field(default_factory=list)
     touched: set[GlobalId] = field(default_factory=set)
-    merged: dict[GlobalId, GlobalId] = field(default_factory=dict)
+    departed: dict[GlobalId, Snapshot] = field(default_factory=dict)
     prototypes: dict[GlobalId, tuple[GlobalId, Prototype]] = field(default_factory=dict)
     forgotten: set[GlobalId] = field(default_factory=set)
 
@@ -82,6 +107,15 @@ class LiveSet:
         records = self.records_of(person).values()
         return max((record.last_ns for record in records), default=0)
 
+    def snapshot(self, global_id: GlobalId, merged_into: GlobalId = NOBODY) -> Snapshot:
+        """Return a person as history shows it."""
+        person = self.persons[global_id]
+        return Snapshot(
+            person=replace(person, cameras=dict(person.cameras)),
+            cameras=self.records_of(person),
+            merged_into=merged_into,
+        )
+
 
 class Registry:
     """Creates, binds, merges and forgets, and notes what a store must learn."""
@@ -129,6 +163,7 @@ class Registry:
     def merge(self, *, into: GlobalId, away: GlobalId) -> None:
         """Let one identity go on as another."""
         live, config = self.live, self.config
+        self.changes.departed[away] = live.snapshot(away, merged_into=into)
         survivor, former = live.persons[into], live.persons.pop(away)
         for track in live.tracks_of(away):
             track.global_id = into
@@ -140,10 +175,6 @@ class Registry:
             if away in track.past:
                 evidence = track.past.pop(away)
                 track.past[into] = max(evidence, track.past.get(into, evidence))
-        for earlier, target in self.changes.merged.items():
-            if target == away:
-                self.changes.merged[earlier] = into
-        self.changes.merged[away] = into
         self.changes.touched.discard(away)
         live.version += 1
         self.note(EventKind.MERGED, into, away)
@@ -158,6 +189,7 @@ class Registry:
         person.remember(track, self.config.history_keys)
         ended = [replace(prototype, source=None) for prototype in track.prototypes]
         person.prototypes = [*person.prototypes, *ended]
+        self.keep_prototypes(ended, person.global_id)
         self._trim_prototypes(person)
         self.changes.touched.add(person.global_id)
 

@@ -23,8 +23,8 @@ class Person:
         past_keys: Tracks of this session that have ended, oldest first.
         past_conflicts: Tracks seen at the same time by the same camera as those,
             oldest first.
-        portrait_quality: Quality of the best picture asked for; 0 for none.
-        portrait_asked_ns: When it was asked for, nanoseconds since 1970 UTC.
+        portrait_quality: Quality of the best picture that came; 0 for none.
+        portrait_asked_ns: When one was last asked for, nanoseconds since 1970 UTC.
     """
 
     global_id: GlobalId

@@ -1,5 +1,7 @@
 """Describe who is present after a tick, and which pictures are worth having."""
 
+from dataclasses import replace
+
 from services.common.ids import GlobalId
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.live_set import NOBODY, LiveSet
@@ -7,6 +9,7 @@ from services.reid.domain.motion import predict
 from services.reid.domain.values import (
     Assignment,
     PersonPresence,
+    Portrait,
     PortraitWanted,
     Sighting,
     Tick,
@@ -67,7 +70,7 @@ def want_portraits(
     live: LiveSet, tick: Tick, config: AssociationConfig
 ) -> tuple[PortraitWanted, ...]:
     """Return at most one better picture per person, and note that it was asked for."""
-    best: dict[int, PortraitWanted] = {}
+    best: dict[GlobalId, PortraitWanted] = {}
     for sighting in _sightings(tick):
         track = live.tracks.get(sighting.key)
         if track is None or track.global_id is None or track.provisional:
@@ -81,17 +84,33 @@ def want_portraits(
                 sighting.key, track.global_id, quality
             )
     for wanted in best.values():
-        person = live.persons[wanted.global_id]
-        person.portrait_quality = wanted.quality
-        person.portrait_asked_ns = live.time_ns
+        live.persons[wanted.global_id].portrait_asked_ns = live.time_ns
     return tuple(sorted(best.values(), key=lambda wanted: wanted.key))
 
 
+def accept_portraits(live: LiveSet, tick: Tick) -> tuple[Portrait, ...]:
+    """Return the pictures of a tick with the persons that they show by now.
+
+    The persons who have such a picture want no other of the same quality.
+    """
+    accepted = []
+    for portrait in tick.portraits:
+        track = live.tracks.get(portrait.key)
+        owner = portrait.global_id
+        if owner not in live.persons and track is not None and track.global_id:
+            owner = track.global_id
+        person = live.persons.get(owner)
+        if person is not None:
+            person.portrait_quality = max(person.portrait_quality, portrait.quality)
+        accepted.append(replace(portrait, global_id=owner))
+    return tuple(accepted)
+
+
 def _is_worth_it(
-    live: LiveSet, global_id: int, quality: float, config: AssociationConfig
+    live: LiveSet, global_id: GlobalId, quality: float, config: AssociationConfig
 ) -> bool:
     """Return whether a picture is better than the best and none was asked just now."""
-    person = live.persons[GlobalId(global_id)]
+    person = live.persons[global_id]
     waited_ns = live.time_ns - person.portrait_asked_ns
     return (
         quality >= person.portrait_quality + config.portrait_gain

@@ -212,6 +212,7 @@ class TickAnswer:
         persons: Each person present, by label.
         changes: What changed with this tick, in order.
         portraits_wanted: Pictures to send with a later tick.
+        portraits: Pictures that came with the tick, with the persons they show.
     """
 
     frame_set: int
@@ -219,3 +220,4 @@ class TickAnswer:
     persons: tuple[PersonPresence, ...]
     changes: tuple[IdentityChange, ...]
     portraits_wanted: tuple[PortraitWanted, ...]
+    portraits: tuple[Portrait, ...] = ()

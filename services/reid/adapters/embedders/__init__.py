@@ -1,0 +1,1 @@
+"""Models that describe what a person looks like."""

@@ -1,0 +1,270 @@
+"""Timelines in PostgreSQL: one transaction for all that a group of ticks changes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from services.common.errors import Conflict
+from services.common.ids import GlobalId, ModelId, SessionId
+from services.common.postgres import Pool, translated_errors
+from services.reid.adapters.identity_rows import (
+    FORGET_PROTOTYPES,
+    PRUNE_CAMERAS,
+    UPSERT_CAMERA,
+    UPSERT_IDENTITY,
+    UPSERT_PROTOTYPE,
+    camera_rows,
+    identity_row,
+    person_from_row,
+    prototype_from_row,
+    prototype_row,
+)
+from services.reid.domain.association_config import AssociationConfig
+from services.reid.domain.person import Person
+from services.reid.domain.values import IdentityChange
+from services.reid.service.timeline_store import (
+    Commit,
+    Lease,
+    StoredAnswer,
+    StoredTimeline,
+)
+
+Connection = AsyncConnection[TupleRow]
+EventEncoder = Callable[[Lease, IdentityChange], bytes]
+"""Returns an event in the form that the outbox keeps it in."""
+
+ANSWERS_KEPT = 64
+"""Ticks that can be answered again; several credit windows."""
+
+_S_NS = 1_000_000_000
+
+_TAKE = """
+    INSERT INTO timelines (environment_id, timeline_id, epoch, writer, session_id)
+    VALUES (%(environment_id)s, %(timeline_id)s, %(epoch)s, %(writer)s, %(session_id)s)
+    ON CONFLICT (environment_id, timeline_id) DO UPDATE
+    SET epoch = excluded.epoch, writer = excluded.writer
+    WHERE timelines.epoch <= excluded.epoch
+    RETURNING session_id, time_ns, state
+"""
+
+_RECOGNISABLE = """
+    SELECT global_id, session_id, state FROM identities
+    WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
+        AND merged_into IS NULL AND last_seen_ns >= %(oldest_ns)s
+    ORDER BY last_seen_ns DESC LIMIT %(most)s
+"""
+
+_PROTOTYPES = """
+    SELECT prototype_id, global_id, session_id, camera_id, track_id,
+        vector::real[], vector_count, captured_ns
+    FROM prototypes
+    WHERE global_id = ANY(%s) AND model_id = %s AND vector IS NOT NULL
+"""
+
+_ANSWERS = """
+    SELECT session_id, frame_set, answer FROM tick_answers
+    WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
+    ORDER BY frame_set
+"""
+
+_ADVANCE = """
+    UPDATE timelines
+    SET frame_set = %(frame_set)s, time_ns = %(time_ns)s, state = %(state)s,
+        session_id = %(session_id)s
+    WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
+        AND epoch = %(epoch)s AND writer = %(writer)s AND frame_set = %(after)s
+"""
+
+_HOLDER = """
+    SELECT epoch, writer, frame_set FROM timelines
+    WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
+"""
+
+_ANSWER = """
+    INSERT INTO tick_answers
+    VALUES (%s, %s, %s, %s, %s, %s)
+    ON CONFLICT (environment_id, timeline_id, slot) DO UPDATE SET
+        session_id = excluded.session_id, frame_set = excluded.frame_set,
+        answer = excluded.answer
+"""
+
+_ANNOUNCE = """
+    INSERT INTO outbox (environment_id, timeline_id, event) VALUES (%s, %s, %s)
+"""
+
+_PURGE = """
+    DELETE FROM prototypes
+    WHERE environment_id = %s AND vector IS NULL
+        AND changed_time < now() - interval '1 day'
+"""
+
+
+class TimelineTable:
+    """Keeps timelines in PostgreSQL.
+
+    Args:
+        pool: Connections to the schema.
+        model_id: Embedder whose prototypes are compared.
+        config: How long and how many absent persons are recognised.
+        encode_event: Form of the events in the outbox.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        model_id: ModelId,
+        config: AssociationConfig,
+        encode_event: EventEncoder,
+    ) -> None:
+        self._pool = pool
+        self._model_id = model_id
+        self._config = config
+        self._encode_event = encode_event
+
+    async def open(self, lease: Lease) -> StoredTimeline:
+        """Take the timeline and return what it holds.
+
+        Raises:
+            Conflict: A newer epoch has it.
+            Unavailable: The database is away.
+        """
+        with translated_errors():
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(_TAKE, _names(lease))
+                taken = await cursor.fetchone()
+                if taken is None:
+                    raise Conflict("a newer epoch has taken the timeline")
+                await connection.execute(_PURGE, (lease.environment_id,))
+                return await self._load(connection, lease, *taken)
+
+    async def _load(
+        self,
+        connection: Connection,
+        lease: Lease,
+        session_id: str,
+        time_ns: int,
+        state: bytes | None,
+    ) -> StoredTimeline:
+        persons = await self._persons(connection, lease, SessionId(session_id), time_ns)
+        cursor = connection.cursor(binary=True)
+        await cursor.execute(_PROTOTYPES, (list(persons), self._model_id))
+        prototypes = tuple(map(prototype_from_row, await cursor.fetchall()))
+        answers = await connection.execute(_ANSWERS, _names(lease))
+        return StoredTimeline(
+            state=state,
+            persons=persons,
+            prototypes=prototypes,
+            answers=tuple(
+                StoredAnswer(SessionId(session), frame_set, answer)
+                for session, frame_set, answer in await answers.fetchall()
+            ),
+        )
+
+    async def _persons(
+        self, connection: Connection, lease: Lease, session_id: SessionId, time_ns: int
+    ) -> dict[GlobalId, Person]:
+        """Return those who can be recognised; the present ones come first."""
+        horizon_ns = int(self._config.gallery_horizon_s * _S_NS)
+        bounds = {
+            "oldest_ns": time_ns - horizon_ns,
+            "most": 2 * self._config.gallery_limit,
+        }
+        cursor = await connection.execute(_RECOGNISABLE, _names(lease) | bounds)
+        return {
+            GlobalId(global_id): person_from_row(state, session, session_id)
+            for global_id, session, state in await cursor.fetchall()
+        }
+
+    async def commit(self, lease: Lease, commit: Commit) -> None:
+        """Store what ticks changed, unless it is stored already.
+
+        Raises:
+            Conflict: Somebody else has taken the timeline.
+            Unavailable: The database is away; it may or may not be stored.
+        """
+        with translated_errors():
+            async with self._pool.connection() as connection:
+                advanced = await self._write(connection, lease, commit)
+                if not advanced:
+                    await connection.rollback()
+                    await self._explain(connection, lease, commit)
+
+    async def _write(
+        self, connection: Connection, lease: Lease, commit: Commit
+    ) -> bool:
+        """Send every statement at once; return whether the timeline is still ours."""
+        async with connection.pipeline() as pipeline:
+            advanced = await connection.execute(
+                _ADVANCE,
+                _names(lease)
+                | {
+                    "after": commit.after,
+                    "frame_set": commit.frame_set,
+                    "time_ns": commit.time_ns,
+                    "state": commit.state,
+                },
+            )
+            await self._write_identities(connection, lease, commit)
+            await self._write_prototypes(connection, lease, commit)
+            await self._write_answers(connection, lease, commit)
+            await pipeline.sync()
+        return advanced.rowcount == 1
+
+    async def _write_identities(
+        self, connection: Connection, lease: Lease, commit: Commit
+    ) -> None:
+        for global_id, snapshot in commit.identities.items():
+            await connection.execute(UPSERT_IDENTITY, identity_row(snapshot, lease))
+            cameras = list(snapshot.cameras)
+            await connection.execute(PRUNE_CAMERAS, (global_id, cameras))
+            for row in camera_rows(snapshot):
+                await connection.execute(UPSERT_CAMERA, row)
+
+    async def _write_prototypes(
+        self, connection: Connection, lease: Lease, commit: Commit
+    ) -> None:
+        for global_id, prototype in commit.prototypes.values():
+            row = prototype_row(global_id, prototype, lease, self._model_id)
+            await connection.execute(UPSERT_PROTOTYPE, row)
+        if commit.forgotten:
+            await connection.execute(FORGET_PROTOTYPES, (list(commit.forgotten),))
+
+    async def _write_answers(
+        self, connection: Connection, lease: Lease, commit: Commit
+    ) -> None:
+        place = (lease.environment_id, lease.timeline_id)
+        for one in commit.answers:
+            slot = one.frame_set % ANSWERS_KEPT
+            row = (*place, slot, one.session_id, one.frame_set, one.answer)
+            await connection.execute(_ANSWER, row)
+        for event in commit.events:
+            encoded = self._encode_event(lease, event)
+            await connection.execute(_ANNOUNCE, (*place, encoded))
+
+    @staticmethod
+    async def _explain(connection: Connection, lease: Lease, commit: Commit) -> None:
+        """Return if an earlier attempt has stored the commit.
+
+        Raises:
+            Conflict: Somebody else has taken the timeline.
+        """
+        cursor = await connection.execute(_HOLDER, _names(lease))
+        holder = await cursor.fetchone()
+        if holder == (lease.epoch, lease.writer, commit.frame_set):
+            return
+        if holder is not None and holder[0] == lease.epoch:
+            raise Conflict("a newer stream has taken the timeline")
+        raise Conflict("a newer epoch has taken the timeline")
+
+
+def _names(lease: Lease) -> dict[str, Any]:
+    """Return the parameters that every statement about a timeline needs."""
+    return {
+        "environment_id": lease.environment_id,
+        "timeline_id": lease.timeline_id,
+        "session_id": lease.session_id,
+        "epoch": lease.epoch,
+        "writer": lease.writer,
+    }

@@ -1,0 +1,86 @@
+"""What the service is told by its environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.common.environ import Environ
+from services.common.grpc_server import ServerSettings
+from services.common.images import DEFAULT_MAX_PIXELS
+from services.common.models import cache_dir, model_dir
+from services.reid.adapters.s3 import S3Settings
+from services.reid.service.embedding import BatchSettings
+
+DEFAULT_PORT = 7102
+STRIPES = "stripes"
+
+
+@dataclass(frozen=True, slots=True)
+class ReidConfig:
+    """Configuration of the service.
+
+    Attributes:
+        server: Where it listens.
+        postgres_dsn: Connection string of PostgreSQL.
+        redis_url: Address of the event stream.
+        s3: Where pictures are kept.
+        embedder: `stripes`, or the name of an embedder in the model registry.
+        device: `cpu` or `cuda`.
+        model_dir: Model files that the user supplies; None when there are none.
+        cache_dir: Where fetched model files are kept.
+        batching: How crops are brought together.
+        window: Items of one stream that may be unanswered.
+        max_image_pixels: Largest image that is decoded.
+        store_patience_s: How long PostgreSQL may be away during a tick, seconds.
+        max_stream_age_s: Age at which a stream is asked to reopen, seconds.
+    """
+
+    server: ServerSettings
+    postgres_dsn: str
+    redis_url: str
+    s3: S3Settings
+    embedder: str
+    device: str
+    model_dir: Path | None
+    cache_dir: Path
+    batching: BatchSettings
+    window: int
+    max_image_pixels: int
+    store_patience_s: float
+    max_stream_age_s: float
+
+
+def load_config(variables: Mapping[str, str] | None = None) -> ReidConfig:
+    """Read the configuration.
+
+    Args:
+        variables: The environment; absent means that of the process.
+
+    Raises:
+        ConfigError: A variable is missing or has a value that cannot be used.
+    """
+    environ = Environ("SPOTON_REID_", variables)
+    return ReidConfig(
+        server=environ.server_settings(DEFAULT_PORT),
+        postgres_dsn=environ.secret("POSTGRES_DSN"),
+        redis_url=environ.secret("REDIS_URL"),
+        s3=S3Settings(
+            endpoint=environ.text("S3_ENDPOINT"),
+            bucket=environ.text("S3_BUCKET"),
+            access_key=environ.secret("S3_ACCESS_KEY"),
+            secret_key=environ.secret("S3_SECRET_KEY"),
+        ),
+        embedder=environ.text("EMBEDDER", STRIPES),
+        device=environ.choice("DEVICE", "cpu", ("cpu", "cuda")),
+        model_dir=model_dir(),
+        cache_dir=cache_dir(),
+        batching=BatchSettings(
+            max_batch=environ.integer("MAX_BATCH", 16, least=1, most=256),
+            max_wait_s=environ.number("MAX_WAIT_S", 0.001, most=1.0),
+            threads=environ.integer("INFERENCE_THREADS", 1, least=1, most=256),
+        ),
+        window=environ.integer("WINDOW", 16, least=1, most=64),
+        max_image_pixels=environ.integer("MAX_IMAGE_PIXELS", DEFAULT_MAX_PIXELS),
+        store_patience_s=environ.number("STORE_PATIENCE_S", 30.0, most=600.0),
+        max_stream_age_s=environ.number("MAX_STREAM_AGE_S", 1800.0, least=1.0),
+    )

@@ -1,0 +1,154 @@
+"""Wire to domain and back, for stored persons and the embedder."""
+
+from services.common.convert import ns_to_timestamp
+from services.common.errors import InvalidInput
+from services.common.ids import (
+    CameraId,
+    EnvironmentId,
+    GlobalId,
+    TimelineId,
+    require_resource_id,
+)
+from services.common.models import PixelOrder
+from services.reid.convert import fix_to_proto, optional_ns
+from services.reid.domain.identity import Identity, IdentityFilter
+from services.reid.service.embedding import EmbedderModel
+from services.reid.service.identities import Match
+from spoton.common.v1 import frame_pb2, geometry_pb2
+from spoton.reid.v1 import reid_pb2
+
+_FORMATS = {
+    PixelOrder.RGB: frame_pb2.PIXEL_FORMAT_RGB24,
+    PixelOrder.BGR: frame_pb2.PIXEL_FORMAT_BGR24,
+}
+_MOST_MATCHES, _DEFAULT_MATCHES = 100, 10
+_MOST_IN_PAGE, _DEFAULT_IN_PAGE = 1000, 100
+
+
+def model_to_proto(model: EmbedderModel) -> reid_pb2.EmbedderModel:
+    """Return the description of an embedder."""
+    return reid_pb2.EmbedderModel(
+        model_id=model.model_id,
+        input_size=geometry_pb2.ImageSize(width=model.width_px, height=model.height_px),
+        pixel_format=_FORMATS[model.pixel_order],
+        dimensions=model.dimensions,
+        match_similarity=model.match_similarity,
+    )
+
+
+def environment_from_proto(value: str) -> EnvironmentId:
+    """Return the environment of a request.
+
+    Raises:
+        InvalidInput: It is no name of an environment.
+    """
+    return EnvironmentId(require_resource_id(value, "environment_id"))
+
+
+def global_id_from_proto(value: int) -> GlobalId:
+    """Return the person of a request.
+
+    Raises:
+        InvalidInput: It is not positive.
+    """
+    if value < 1:
+        raise InvalidInput("must be at least 1", field="global_id")
+    return GlobalId(value)
+
+
+def filter_from_proto(request: reid_pb2.SearchIdentitiesRequest) -> IdentityFilter:
+    """Return which persons a search is about."""
+    return IdentityFilter(
+        timeline_ids=tuple(map(TimelineId, request.timeline_ids)),
+        camera_ids=tuple(map(CameraId, request.camera_ids)),
+        start_ns=optional_ns(
+            request.start_time, present=request.HasField("start_time")
+        ),
+        end_ns=optional_ns(request.end_time, present=request.HasField("end_time")),
+    )
+
+
+def min_similarity_from_proto(request: reid_pb2.SearchIdentitiesRequest) -> float:
+    """Return the least similarity that counts.
+
+    Raises:
+        InvalidInput: It is outside [-1, 1].
+    """
+    if not request.HasField("min_similarity"):
+        return -2.0
+    if not -1.0 <= request.min_similarity <= 1.0:
+        raise InvalidInput("must be from -1 to 1", field="min_similarity")
+    return request.min_similarity
+
+
+def limit_from_proto(limit: int) -> int:
+    """Return how many matches are wanted.
+
+    Raises:
+        InvalidInput: There are too many.
+    """
+    if limit > _MOST_MATCHES:
+        raise InvalidInput(f"must be at most {_MOST_MATCHES}", field="limit")
+    return limit or _DEFAULT_MATCHES
+
+
+def page_size_from_proto(page_size: int) -> int:
+    """Return how many persons a page holds.
+
+    Raises:
+        InvalidInput: It is negative or too many.
+    """
+    if not 0 <= page_size <= _MOST_IN_PAGE:
+        raise InvalidInput(f"must be from 0 to {_MOST_IN_PAGE}", field="page_size")
+    return page_size or _DEFAULT_IN_PAGE
+
+
+def page_token_from_proto(token: str) -> GlobalId:
+    """Return the id to go on after.
+
+    Raises:
+        InvalidInput: No page gave this token.
+    """
+    if not token:
+        return GlobalId(0)
+    if not (token.isascii() and token.isdigit() and len(token) <= 19):
+        raise InvalidInput("is not a token of this list", field="page_token")
+    after = int(token)
+    if after >= 2**63:
+        raise InvalidInput("is not a token of this list", field="page_token")
+    return GlobalId(after)
+
+
+def identity_to_proto(identity: Identity) -> reid_pb2.Identity:
+    """Return the message of a person."""
+    message = reid_pb2.Identity(
+        global_id=identity.global_id,
+        label=identity.label,
+        environment_id=identity.environment_id,
+        timeline_id=identity.timeline_id,
+        first_seen_time=ns_to_timestamp(identity.first_seen_ns),
+        last_seen_time=ns_to_timestamp(identity.last_seen_ns),
+        cameras=[
+            reid_pb2.CameraSighting(
+                camera_id=camera_id,
+                frame_sets=record.frame_sets,
+                first_seen_time=ns_to_timestamp(record.first_ns),
+                last_seen_time=ns_to_timestamp(record.last_ns),
+            )
+            for camera_id, record in identity.cameras
+        ],
+        merged_into=identity.merged_into,
+        prototype_count=identity.prototype_count,
+        has_crop=identity.has_crop,
+        provisional=identity.provisional,
+    )
+    if identity.fix is not None:
+        message.last_position.CopyFrom(fix_to_proto(identity.fix))
+    return message
+
+
+def match_to_proto(match: Match) -> reid_pb2.IdentityMatch:
+    """Return the message of a person who was found."""
+    return reid_pb2.IdentityMatch(
+        identity=identity_to_proto(match.identity), similarity=match.similarity
+    )

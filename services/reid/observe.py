@@ -1,0 +1,44 @@
+"""What the service counts and times."""
+
+from prometheus_client import Counter, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+BATCH_SIZE = Histogram(
+    "spoton_reid_batch_size",
+    "Crops run through the embedder at once.",
+    buckets=(1, 2, 4, 8, 16, 32, 64),
+)
+INFERENCE_SECONDS = Histogram(
+    "spoton_reid_inference_seconds",
+    "Duration of one batch in the embedder.",
+    buckets=_SECONDS,
+)
+DECISION_SECONDS = Histogram(
+    "spoton_reid_decision_seconds",
+    "Time to decide one tick, storing excluded.",
+    buckets=_SECONDS,
+)
+COMMIT_SECONDS = Histogram(
+    "spoton_reid_commit_seconds",
+    "Time to store a group of ticks.",
+    buckets=_SECONDS,
+)
+TICKS = Counter(
+    "spoton_reid_ticks_total",
+    "Ticks, by outcome: associated, repeated, refused.",
+    ("outcome",),
+)
+EMBEDDINGS_WANTED = Counter(
+    "spoton_reid_embeddings_wanted_total",
+    "Tracks whose appearance was asked for before a tick was decided.",
+)
+PORTRAITS = Counter(
+    "spoton_reid_portraits_total",
+    "Pictures of persons, by outcome: stored, surpassed, refused, lost.",
+    ("outcome",),
+)
+EVENTS_RELAYED = Counter(
+    "spoton_reid_events_relayed_total",
+    "Identity events appended to the event stream.",
+)

@@ -1,0 +1,221 @@
+"""Associate the ticks of one timeline, and keep what they change."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from services.common.errors import Conflict
+from services.common.ids import GlobalId
+from services.reid.domain.association import Association
+from services.reid.domain.live_set import Changes, LiveSet
+from services.reid.domain.live_state import decode_live, encode_live
+from services.reid.domain.values import (
+    CameraSightings,
+    Portrait,
+    Tick,
+    TickAnswer,
+    TrackKey,
+    Vector,
+)
+from services.reid.observe import COMMIT_SECONDS, DECISION_SECONDS
+from services.reid.service.perseverance import persevere
+from services.reid.service.portraits import PortraitKeeper
+from services.reid.service.timeline_store import (
+    Commit,
+    Lease,
+    StoredAnswer,
+    TimelineStore,
+)
+
+AnswerEncoder = Callable[[TickAnswer, Lease], bytes]
+"""Returns an answer in the words in which it is sent and repeated."""
+
+AssociationMaker = Callable[[LiveSet], Association]
+
+_FLUSH_EVERY_NS = 1_000_000_000
+_ANSWERS_IN_MEMORY = 64
+
+
+class TimelineWriter:
+    """The one writer of a timeline.
+
+    Ticks are decided in memory and stored in groups; an answer may be sent once the
+    commit that holds it is through. After any error the writer is of no use: whoever
+    goes on opens another, which begins with what is stored.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        store: TimelineStore,
+        portraits: PortraitKeeper,
+        encode_answer: AnswerEncoder,
+        *,
+        store_patience_s: float,
+    ) -> None:
+        """Take what it works with.
+
+        Args:
+            lease: The right to write.
+            store: Keeps the timeline.
+            portraits: Keeps pictures.
+            encode_answer: Words of the answers.
+            store_patience_s: How long a store may be away, seconds.
+        """
+        self.lease = lease
+        self._store = store
+        self._portraits = portraits
+        self._encode_answer = encode_answer
+        self._patience_s = store_patience_s
+        self._association: Association
+        self._answers: dict[tuple[str, int], bytes] = {}
+        self._pending: Commit
+        self._accepted: list[Portrait] = []
+        self._flushed_ns = 0
+
+    async def open(self, make_association: AssociationMaker) -> None:
+        """Take the timeline and load its live set.
+
+        Raises:
+            Conflict: A newer epoch has it.
+            Unavailable: The store is away for too long.
+        """
+        stored = await persevere(
+            lambda: self._store.open(self.lease), limit_s=self._patience_s
+        )
+        live = LiveSet(self.lease.session_id)
+        if stored.state is not None:
+            live = decode_live(
+                stored.state, self.lease.session_id, stored.persons, stored.prototypes
+            )
+        self._association = make_association(live)
+        for one in stored.answers:
+            self._answers[one.session_id, one.frame_set] = one.answer
+        self._pending = Commit(after=live.frame_set)
+
+    @property
+    def pending_ticks(self) -> int:
+        """Ticks that are decided and not stored."""
+        return len(self._pending.answers)
+
+    def recall(self, frame_set: int) -> bytes | None:
+        """Return the answer that a tick was given before; None for a new tick.
+
+        Raises:
+            Conflict: The tick is old and its answer is kept no more.
+        """
+        answer = self._answers.get((self.lease.session_id, frame_set))
+        newest = self._association.live.frame_set
+        if answer is None and frame_set <= newest:
+            raise Conflict(
+                f"frame set {frame_set} comes after {newest}, and its answer is not "
+                "kept any more"
+            )
+        return answer
+
+    def wanted(self, tick: Tick) -> tuple[TrackKey, ...]:
+        """Return the tracks whose vectors should come before `tick` is decided."""
+        return self._association.wanted(tick)
+
+    def associate(
+        self,
+        tick: Tick,
+        asked: tuple[TrackKey, ...] = (),
+        vectors: Mapping[TrackKey, Vector] | None = None,
+    ) -> bytes:
+        """Decide a new tick; the answer may be sent after the next `commit`."""
+        begin_s = time.perf_counter()
+        for global_id in self._portraits.take_lost(self.lease):
+            person = self._association.live.persons.get(global_id)
+            if person is not None:
+                person.portrait_quality = 0.0
+        answer, changes = self._association.apply(_with(tick, vectors or {}), asked)
+        encoded = self._encode_answer(answer, self.lease)
+        self._collect(changes, tick, encoded)
+        self._accepted.extend(answer.portraits)
+        DECISION_SECONDS.observe(time.perf_counter() - begin_s)
+        return encoded
+
+    async def commit(self) -> None:
+        """Store every tick that is decided.
+
+        Raises:
+            Conflict: Somebody else has taken the timeline.
+            Unavailable: The store is away for too long.
+        """
+        if not self._pending.answers:
+            return
+        await self._store_pending()
+        accepted, self._accepted = self._accepted, []
+        for portrait in accepted:
+            self._portraits.offer(self.lease, portrait)
+
+    async def close(self) -> None:
+        """Store what was decided, and bring every person's stored form up to date.
+
+        Raises:
+            Conflict: Somebody else has taken the timeline.
+            Unavailable: The store is away for too long.
+        """
+        await self.commit()
+        live = self._association.live
+        if live.frame_set:
+            self._snapshot(live.present_ids())
+            await self._store_pending()
+
+    def _collect(self, changes: Changes, tick: Tick, answer: bytes) -> None:
+        """Add one tick to the pending commit."""
+        live, pending = self._association.live, self._pending
+        stored = StoredAnswer(self.lease.session_id, tick.frame_set, answer)
+        pending.answers.append(stored)
+        self._answers[stored.session_id, stored.frame_set] = answer
+        while len(self._answers) > _ANSWERS_IN_MEMORY:
+            del self._answers[next(iter(self._answers))]
+        pending.prototypes.update(changes.prototypes)
+        for prototype_id in changes.forgotten:
+            pending.prototypes.pop(prototype_id, None)
+        pending.forgotten |= changes.forgotten
+        pending.events.extend(changes.events)
+        touched = changes.touched & set(live.persons)
+        if live.time_ns - self._flushed_ns >= _FLUSH_EVERY_NS:
+            self._flushed_ns = live.time_ns
+            touched |= live.present_ids()
+        self._snapshot(touched)
+        pending.identities.update(changes.departed)
+
+    def _snapshot(self, persons: set[GlobalId]) -> None:
+        """Store these persons with the pending commit."""
+        live = self._association.live
+        for global_id in sorted(persons):
+            self._pending.identities[global_id] = live.snapshot(global_id)
+
+    async def _store_pending(self) -> None:
+        """Write the pending commit, waiting while the store is away."""
+        live, pending = self._association.live, self._pending
+        pending.frame_set, pending.time_ns = live.frame_set, live.time_ns
+        pending.state = encode_live(live, live.present_ids())
+        begin_s = time.perf_counter()
+        await persevere(
+            lambda: self._store.commit(self.lease, pending), limit_s=self._patience_s
+        )
+        COMMIT_SECONDS.observe(time.perf_counter() - begin_s)
+        self._pending = Commit(after=live.frame_set)
+
+
+def _with(tick: Tick, vectors: Mapping[TrackKey, Vector]) -> Tick:
+    """Return the tick with the vectors that were asked for."""
+    if not vectors:
+        return tick
+    return replace(tick, cameras=tuple(_see(one, vectors) for one in tick.cameras))
+
+
+def _see(
+    camera: CameraSightings, vectors: Mapping[TrackKey, Vector]
+) -> CameraSightings:
+    return replace(
+        camera,
+        sightings=tuple(
+            replace(one, vector=vectors.get(one.key, one.vector))
+            for one in camera.sightings
+        ),
+    )
