@@ -64,8 +64,8 @@ def cosine_distance(tracks: HalfArray, vectors: VectorArray) -> FloatArray:
 def contrast(distance: FloatArray, possible: BoolArray) -> FloatArray:
     """Return how much worse each pair looks than the best that its members could have.
 
-    A pair is compared with the best pair in its row and the best in its column. A pair
-    without an alternative has contrast 0, and so has one whose appearance is unknown.
+    A pair is compared with the best pair in its row or its column. A pair without an
+    alternative has contrast 0, and so has one whose appearance is unknown.
 
     Args:
         distance: Cosine distances, NaN where unknown. Shape (N, K).
@@ -78,13 +78,9 @@ def contrast(distance: FloatArray, possible: BoolArray) -> FloatArray:
     candidates = np.where(usable, distance, np.inf)
     best_of_track = candidates.min(axis=1, keepdims=True, initial=np.inf)
     best_of_detection = candidates.min(axis=0, keepdims=True, initial=np.inf)
+    best = np.minimum(best_of_track, best_of_detection)
     contrasts = np.zeros_like(distance)
-    np.subtract(
-        distance,
-        (best_of_track + best_of_detection) / 2,
-        out=contrasts,
-        where=usable,
-    )
+    np.subtract(distance, best, out=contrasts, where=usable)
     return contrasts
 
 

@@ -176,10 +176,15 @@ def _meet_and_turn_back(tracker: NativeTracker, looks: FloatArray | None) -> boo
     return len(set(ids)) == 1
 
 
-def test_people_who_meet_and_turn_back_keep_their_ids_by_their_looks() -> None:
-    """Motion would have them walk on; appearance knows better."""
+@pytest.mark.parametrize(
+    "looks", [LOOKS[:2], np.array([[1.0, 0.3, 0.0], [1.0, 0.0, 0.3]])]
+)
+def test_people_who_meet_and_turn_back_keep_their_ids_by_their_looks(
+    looks: FloatArray,
+) -> None:
+    """Motion would have them walk on; appearance knows better, weak ones included."""
     asking = NativeTracker(settings(embeddings_available=True))
-    assert _meet_and_turn_back(asking, LOOKS[:2])
+    assert _meet_and_turn_back(asking, looks)
 
 
 def test_nothing_is_asked_when_nobody_can_answer() -> None:
