@@ -21,7 +21,7 @@ _HEADER_PX = 34
 _FOOTER_PX = 50
 _BACKGROUND: Colour = (24, 27, 33)
 _CODECS: Sequence[tuple[str, Mapping[str, str]]] = (
-    ("libx264", {"preset": "veryfast", "crf": "22"}),
+    ("libx264", {"preset": "superfast", "crf": "22"}),
     ("libopenh264", {"b": "4000000"}),
     ("mpeg4", {"qscale": "3"}),
 )
@@ -50,12 +50,13 @@ def draw_video(
     width = sum(panel.width_px for panel in panels.values())
     width += _GAP_PX * (len(panels) - 1)
     size_px = width + width % 2, _HEADER_PX + _PANEL_HEIGHT_PX + _FOOTER_PX
+    background = blank(*size_px, _BACKGROUND)
     with av.open(str(path), "w", options={"movflags": "faststart"}) as output:
         stream = _add_stream(output, rate_hz)
         stream.width, stream.height = size_px
         stream.pix_fmt = "yuv420p"
         for number, update in enumerate(updates):
-            picture = _draw(update, panels, people, size_px)
+            picture = _draw(update, panels, people, background)
             image = av.VideoFrame.from_ndarray(picture, format="rgb24")
             image.pts, image.time_base = number, Fraction(1, rate_hz)
             output.mux(stream.encode(image))
@@ -112,10 +113,10 @@ def _draw(
     update: events_pb2.TrackingUpdate,
     panels: Mapping[str, _Panel],
     people: People,
-    size_px: tuple[int, int],
+    background: Pixels,
 ) -> Pixels:
     """Return one picture of the video."""
-    picture = blank(*size_px, _BACKGROUND)
+    picture = background.copy()
     tracks = {camera.frame.camera_id: camera for camera in update.cameras}
     left = 0
     for camera_id, panel in panels.items():
