@@ -1,7 +1,8 @@
 """Changes made by any replica, as PostgreSQL announces them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 
 import psycopg
 import structlog
@@ -15,7 +16,7 @@ _PROBE_EVERY_S = 5.0
 _log = structlog.get_logger(__name__)
 
 
-async def changed_environments(dsn: str) -> AsyncIterator[str | None]:
+async def changed_environments(dsn: str) -> AsyncGenerator[str | None, None]:
     """Yield the id of each environment that changes, for ever.
 
     Yields:
@@ -29,14 +30,15 @@ async def changed_environments(dsn: str) -> AsyncIterator[str | None]:
             ) as connection:
                 await connection.execute(f"LISTEN {CHANNEL}")
                 yield None
-                async for environment_id in _announced(connection):
-                    yield environment_id
+                async with contextlib.aclosing(_announced(connection)) as announced:
+                    async for environment_id in announced:
+                        yield environment_id
         except psycopg.OperationalError as error:
             _log.warning("not hearing of changes, retrying", cause=str(error))
             await asyncio.sleep(_RETRY_EVERY_S)
 
 
-async def _announced(connection: psycopg.AsyncConnection) -> AsyncIterator[str]:
+async def _announced(connection: psycopg.AsyncConnection) -> AsyncGenerator[str, None]:
     """Yield announcements; a silent connection is probed, as it may be dead."""
     while True:
         async for notification in connection.notifies(timeout=_PROBE_EVERY_S):

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -80,12 +80,13 @@ class GeometryCache:
                 "keeping old geometry", environment_id=environment_id, cause=str(error)
             )
 
-    async def follow(self, changes: AsyncIterator[str | None]) -> None:
+    async def follow(self, changes: AsyncGenerator[str | None, None]) -> None:
         """Refresh what `changes` names, for ever; None means all that is in use."""
-        async for environment_id in changes:
-            stale = list(self._loaded) if environment_id is None else [environment_id]
-            for each in stale:
-                await self.refresh(each)
+        async with contextlib.aclosing(changes):
+            async for changed in changes:
+                stale = list(self._loaded) if changed is None else [changed]
+                for environment_id in stale:
+                    await self.refresh(environment_id)
 
     async def _load_shared(self, environment_id: str) -> Geometries:
         """Load an environment, once for all who ask at the same time."""
