@@ -36,8 +36,8 @@ protos: install-generator ## Generate the code beside the protos
 bench: install ## Measure the mesh against one process; writes build/bench.json
 	@$(BIN)/python -m tests.bench
 
-models: install ## Fetch the models of the demo and check their hashes
-	@$(BIN)/python -m services.common.models
+models: install ## Fetch the model of the demo and check its hash
+	@$(BIN)/python -m services.common.models fetch movenet-multipose
 
 lock: ## Pin the requirements anew
 	@scripts/lock.sh

@@ -16,6 +16,7 @@ DEFAULT_BASE = 7100
 _METRICS_OFFSET = 100
 _STORES_OFFSET = 200
 _PEERS_OFFSET = 210
+_LAST = 65_535
 
 # Below the range that the kernel gives to outgoing connections.
 _FIRST_PORT, _LAST_PORT = 20_000, 32_000
@@ -68,6 +69,9 @@ def ports_from_environment(variables: Mapping[str, str]) -> Ports:
         StackError: A variable does not hold a port number, or two hold the same.
     """
     base = _number(variables, BASE_VARIABLE, DEFAULT_BASE)
+    if base + _PEERS_OFFSET + PEER_PORTS > _LAST:
+        most = _LAST - _PEERS_OFFSET - PEER_PORTS
+        raise StackError(f"{BASE_VARIABLE} must be at most {most}; got {base}")
 
     def named(names: Iterable[str], offset: int, suffix: str) -> dict[str, Port]:
         ports = {}
@@ -134,7 +138,7 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 def _number(variables: Mapping[str, str], variable: str, default: int) -> int:
     text = variables.get(variable) or str(default)
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not text.isdigit() or not 0 < int(text) <= _LAST:
         raise StackError(f"{variable} must be a port number; got {text!r}")
     return int(text)
 

@@ -17,13 +17,17 @@ class Valkey:
         port: TCP port on 127.0.0.1.
         password: Needed on every connection.
         fsync: When the append-only file reaches the disk: `always` before a command
-            is answered, `everysec` once a second, `no` when the kernel likes.
+            is answered, `everysec` once a second, `no` when the kernel likes. Nothing
+            is lost when the server is killed, whichever it is; at `everysec` a power
+            cut may cost one second. At 40 commits of 4 KB a second, on a busy machine,
+            a commit takes 0.3 ms (p99 3 ms) with it, and 2.3 ms (p99 15 ms) with
+            `always`: as much as all other hops together.
     """
 
     data_dir: Path
     port: int
     password: str
-    fsync: str = "always"
+    fsync: str = "everysec"
 
     name = "valkey"
     stop_signal = "TERM"
