@@ -21,6 +21,9 @@ from services.detector.convert import (
     size_from_proto,
     tiles_from_proto,
 )
+from services.detector.domain.geometry import Size
+from services.detector.domain.tiles import Tile
+from services.detector.observe import outcome_counted
 from services.detector.service import DetectionService
 from spoton.common.v1 import geometry_pb2, stream_pb2
 from spoton.detector.v1 import detector_pb2, detector_pb2_grpc
@@ -73,7 +76,7 @@ class DetectorServicer(detector_pb2_grpc.DetectorServiceServicer):
         context: Context,
     ) -> detector_pb2.DetectImageResponse:
         """Search one image."""
-        with self._service.image_slot():
+        with outcome_counted(), self._service.image_slot():
             image = await asyncio.to_thread(
                 image_from_proto,
                 request.image,
@@ -117,19 +120,25 @@ class _DetectStream:
         self, request: detector_pb2.DetectRequest
     ) -> detector_pb2.DetectResponse:
         """Return the people of one frame."""
-        require_frame(request)
-        frame = size_from_proto(request.frame_size, field="frame_size")
-        if needs_decoding(request):
-            tiles = await asyncio.to_thread(
-                tiles_from_proto, request, frame, max_pixels=self._max_pixels
-            )
-        else:
-            tiles = tiles_from_proto(request, frame, max_pixels=self._max_pixels)
-        found = await self._service.detect(frame, tiles)
+        with outcome_counted():
+            require_frame(request)
+            frame = size_from_proto(request.frame_size, field="frame_size")
+            tiles = await self._tiles(request, frame)
+            found = await self._service.detect(frame, tiles)
         result = detector_pb2.DetectResult(
             detections=detections_to_proto(found), model_id=self._model_id
         )
         return detector_pb2.DetectResponse(frame=request.frame, result=result)
+
+    async def _tiles(
+        self, request: detector_pb2.DetectRequest, frame: Size
+    ) -> list[Tile]:
+        """Read the tiles; files are decoded in a thread."""
+        if not needs_decoding(request):
+            return tiles_from_proto(request, frame, max_pixels=self._max_pixels)
+        return await asyncio.to_thread(
+            tiles_from_proto, request, frame, max_pixels=self._max_pixels
+        )
 
     def refusal(
         self, request: detector_pb2.DetectRequest, error: SpotOnError

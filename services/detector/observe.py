@@ -1,6 +1,12 @@
 """What the detector counts and times."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prometheus_client import Counter, Histogram
+
+from services.common.errors import SpotOnError
 
 BATCH_SIZE = Histogram(
     "spoton_detector_batch_size",
@@ -17,3 +23,20 @@ FRAMES = Counter(
     "Frames and single images, by outcome: detected, refused, failed, cancelled.",
     ("outcome",),
 )
+
+
+@contextmanager
+def outcome_counted() -> Iterator[None]:
+    """Count how one frame or single image ends."""
+    outcome = "failed"
+    try:
+        yield
+        outcome = "detected"
+    except SpotOnError:
+        outcome = "refused"
+        raise
+    except asyncio.CancelledError:
+        outcome = "cancelled"
+        raise
+    finally:
+        FRAMES.labels(outcome).inc()

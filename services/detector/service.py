@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from services.common.errors import InvalidInput, Overloaded, SpotOnError
+from services.common.errors import InvalidInput, Overloaded
 from services.detector.batching import Batcher
 from services.detector.domain.detections import Detections
 from services.detector.domain.geometry import Size
 from services.detector.domain.merge import merge_tiles
 from services.detector.domain.tiles import RgbImage, Tile
-from services.detector.observe import FRAMES
 
 CutTiles = Callable[[RgbImage], Sequence[Tile]]
 """Cuts and scales an image for the model."""
@@ -58,9 +57,8 @@ class DetectionService:
         Raises:
             InvalidInput: A tile is larger than the model reads.
         """
-        with _outcome_counted():
-            self._require_fitting(tiles)
-            return await self._detect(frame, tiles)
+        self._require_fitting(tiles)
+        return await self._detect(frame, tiles)
 
     @contextmanager
     def image_slot(self) -> Iterator[None]:
@@ -79,10 +77,9 @@ class DetectionService:
 
     async def detect_image(self, image: RgbImage) -> Detections:
         """Return the people in an image of any size, in its pixels, best first."""
-        with _outcome_counted():
-            height, width = image.shape[:2]
-            tiles = await asyncio.to_thread(self._cut_tiles, image)
-            return await self._detect(Size(width, height), tiles)
+        height, width = image.shape[:2]
+        tiles = await asyncio.to_thread(self._cut_tiles, image)
+        return await self._detect(Size(width, height), tiles)
 
     async def _detect(self, frame: Size, tiles: Sequence[Tile]) -> Detections:
         """Search every tile and merge what they show."""
@@ -108,20 +105,3 @@ class DetectionService:
                     f"{tile.size.height}",
                     field=f"tiles[{index}].image",
                 )
-
-
-@contextmanager
-def _outcome_counted() -> Iterator[None]:
-    """Count how one frame ends."""
-    outcome = "failed"
-    try:
-        yield
-        outcome = "detected"
-    except SpotOnError:
-        outcome = "refused"
-        raise
-    except asyncio.CancelledError:
-        outcome = "cancelled"
-        raise
-    finally:
-        FRAMES.labels(outcome).inc()

@@ -19,6 +19,7 @@ from services.common.item_stream import ItemStream, StatelessDialect
 from services.detector.batching import BatchSettings
 from services.detector.config import load_config
 from services.detector.domain.geometry import Size
+from services.detector.observe import FRAMES
 from spoton.common.v1 import frame_pb2, geometry_pb2
 from spoton.detector.v1 import detector_pb2
 from tests.fakes.detector import FakeDetector
@@ -161,6 +162,7 @@ async def test_bad_image_costs_one_frame(
     serve: Any, image: frame_pb2.Image, field: str
 ) -> None:
     """A frame that cannot be used is answered with a status; the stream goes on."""
+    refusals = FRAMES.labels("refused")._value.get()
     async with serve() as stub:
         call = await opened(stub)
         await call.write(frame(1, image))
@@ -169,6 +171,7 @@ async def test_bad_image_costs_one_frame(
     assert refused.frame.frame_index == 1
     assert refused.status.code == INVALID
     assert violated_field(refused.status) == field
+    assert FRAMES.labels("refused")._value.get() == refusals + 1
     assert found.result.detections
 
 

@@ -51,13 +51,19 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, log
 
 
-def test_serves_until_told_to_stop() -> None:
-    """A detector becomes healthy, and SIGTERM ends it with status 0."""
+@pytest.fixture
+def weights() -> None:
+    """Skip the test if the model's file cannot be had here."""
     try:
         entry = load_registry().detector("movenet-multipose")
         locate(entry.file, model_dir(), cache_dir())
     except Unavailable as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.usefixtures("weights")
+def test_serves_until_told_to_stop() -> None:
+    """A detector becomes healthy, and SIGTERM ends it with status 0."""
     process, port = start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         health = health_pb2_grpc.HealthStub(channel)
@@ -91,3 +97,17 @@ def test_bad_variable_stops_the_start() -> None:
     status, log = ended(process)
     assert status == 1
     assert "SPOTON_DETECTOR_TILE_ROWS" in log
+
+
+@pytest.mark.usefixtures("weights")
+@pytest.mark.parametrize("variable", ["LISTEN", "METRICS_LISTEN"])
+def test_taken_port_stops_the_start(variable: str) -> None:
+    """A port that somebody else has is named."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        process, _ = start(**{f"SPOTON_DETECTOR_{variable}": address})
+        status, log = ended(process)
+    assert status == 1
+    assert f"cannot listen on {address}" in log

@@ -6,7 +6,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.errors import InvalidInput
@@ -115,6 +115,7 @@ def test_refuses_what_is_no_image(junk: bytes) -> None:
         decode_image(junk, field="image")
 
 
+@settings(deadline=None)
 @given(junk=st.binary(max_size=200), magic=st.sampled_from(FORMATS))
 def test_survives_any_bytes(junk: bytes, magic: str) -> None:
     """Whatever follows a signature ends in an image or in InvalidInput."""
@@ -127,6 +128,7 @@ def test_survives_any_bytes(junk: bytes, magic: str) -> None:
 
 
 @pytest.mark.parametrize("extension", FORMATS)
+@settings(deadline=None)
 @given(position=st.integers(0, 10_000), value=st.integers(0, 255))
 def test_survives_a_changed_byte(extension: str, position: int, value: int) -> None:
     """A file with one wrong byte ends in an image or in InvalidInput."""

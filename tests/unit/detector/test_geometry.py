@@ -1,7 +1,7 @@
 """Sizes, boxes and their overlap."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.detector.domain.geometry import Size, area, clip, overlap
@@ -9,6 +9,7 @@ from services.detector.domain.geometry import Size, area, clip, overlap
 sides = st.integers(1, 5000)
 
 
+@settings(deadline=None)
 @given(width=sides, height=sides, limit_width=sides, limit_height=sides)
 def test_scaled_size_fits(
     width: int, height: int, limit_width: int, limit_height: int
@@ -33,6 +34,7 @@ def test_clip_outside_has_no_area() -> None:
     assert area(clip(box, bounds)).tolist() == [0.0]
 
 
+@settings(deadline=None)
 @given(
     corners=st.lists(st.floats(-100, 100, width=16), min_size=4, max_size=4),
     extents=st.lists(st.floats(1, 100, width=16), min_size=4, max_size=4),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.detector.domain.detections import Detections, concatenate, suppress
@@ -106,6 +106,7 @@ def test_boxes_end_at_the_frame() -> None:
     assert found.boxes_px.tolist() == [[0, 10, 20, 100]]
 
 
+@settings(deadline=None)
 @given(
     lefts=st.lists(st.integers(0, 160), max_size=6, unique_by=lambda x: x // 20),
     width=st.integers(8, 18),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.detector.adapters.cutting import cut_tiles
@@ -17,6 +17,7 @@ def test_one_tile_is_the_frame() -> None:
     )
 
 
+@settings(deadline=None)
 @given(
     width=st.integers(1, 400),
     height=st.integers(1, 400),
