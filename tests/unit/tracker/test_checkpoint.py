@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from services.common.errors import Conflict, InvalidInput
@@ -75,6 +76,7 @@ def _dump() -> bytes:
     return tracker.dump()
 
 
+@limits(max_examples=30)
 @given(length=st.integers(0, 10_000))
 def test_a_truncated_state_is_refused(length: int) -> None:
     """A tracker loads a whole state or none."""
