@@ -19,7 +19,8 @@ from services.common.ids import (
     TimelineId,
     require_resource_id,
 )
-from services.common.images import RgbImage, image_from_proto
+from services.common.image_messages import image_from_proto
+from services.common.images import RgbImage
 from services.reid.associate_stream import AssociateStream
 from services.reid.convert import vector_from_proto
 from services.reid.convert_identity import (

@@ -1,0 +1,69 @@
+"""A running service on real stores."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from grpc import aio
+
+from services.common.drain import DrainSignal
+from services.common.grpc_client import open_channel
+from services.common.grpc_server import running_server
+from services.reid.bootstrap import load_embedder, prepare, wired
+from services.reid.config import ReidConfig, load_config
+from spoton.reid.v1 import reid_pb2_grpc
+
+Stub = reid_pb2_grpc.ReidServiceStub
+Replica = Callable[[], AbstractAsyncContextManager[Stub]]
+
+
+def service_config(
+    postgres_dsn: str, valkey_url: str, s3: object, **others: str
+) -> ReidConfig:
+    """Return a configuration for these stores."""
+    variables = {
+        "POSTGRES_DSN": postgres_dsn,
+        "REDIS_URL": valkey_url,
+        "S3_ENDPOINT": s3.endpoint,
+        "S3_BUCKET": s3.bucket,
+        "S3_ACCESS_KEY": s3.access_key,
+        "S3_SECRET_KEY": s3.secret_key,
+        "STORE_PATIENCE_S": "10",
+        **others,
+    }
+    return load_config(
+        {f"SPOTON_REID_{name}": text for name, text in variables.items()}
+    )
+
+
+@asynccontextmanager
+async def serving(config: ReidConfig, drain: DrainSignal) -> AsyncIterator[Stub]:
+    """Run one replica and connect to it."""
+    async with (
+        wired(config, load_embedder(config), drain) as register,
+        running_server(register) as address,
+        open_channel(address) as channel,
+    ):
+        yield stub_of(channel)
+
+
+def stub_of(channel: aio.Channel) -> Stub:
+    """Return a stub of the service."""
+    return reid_pb2_grpc.ReidServiceStub(channel)
+
+
+@pytest.fixture
+async def replica(
+    postgres_dsn: str, valkey_url: str, s3: object
+) -> Callable[[], AbstractAsyncContextManager[Stub]]:
+    """Give a test what starts a replica of the service."""
+    config = service_config(postgres_dsn, valkey_url, s3)
+    await prepare(config)
+    return lambda: serving(config, DrainSignal(grace_s=1.0))
+
+
+@pytest.fixture
+async def reid(replica: Replica) -> AsyncIterator[Stub]:
+    """Give a test a running service."""
+    async with replica() as stub:
+        yield stub
