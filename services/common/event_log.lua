@@ -39,11 +39,11 @@ local function first_unread(readers)
   return first
 end
 
--- Whether there is no room without taking entries from a durable reader.
-local function is_full(events, log, readers, keep)
-  if log_bytes(log) <= keep.bytes then return false end
+-- Whether there is no room for an event without taking entries from a durable reader.
+local function is_full(events, log, readers, keep, event)
+  if log_bytes(log) + #event <= keep.bytes then return false end
   local oldest = redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1]
-  return oldest and sequence_of(oldest) >= first_unread(readers)
+  return oldest ~= nil and sequence_of(oldest) >= first_unread(readers)
 end
 
 -- Removes entries that are too old and read by all, and above the ceiling the

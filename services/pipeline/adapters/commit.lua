@@ -17,7 +17,7 @@ end
 if stored[2] and tonumber(stored[2]) >= tonumber(number) then
   return {'committed', tonumber(stored[3]), 0}
 end
-if hold_when_full and is_full(events, log, readers, keep) then
+if hold_when_full and is_full(events, log, readers, keep, event) then
   return {'full'}
 end
 
