@@ -9,6 +9,8 @@ from rich.console import Console
 from demo.clip import ClipUnavailable
 from demo.options import parse_options
 from demo.run import run
+from services.common.errors import SpotOnError
+from services.common.models import WrongHash
 from stack.home import StackError
 from stack.signals import stop_on_signals
 
@@ -24,7 +26,7 @@ def main() -> int:
 
     try:
         return asyncio.run(stoppable())
-    except (ClipUnavailable, StackError) as error:
+    except (ClipUnavailable, StackError, SpotOnError, WrongHash) as error:
         console.print(str(error), style="red", markup=False)
     except aio.AioRpcError as error:
         name = error.code().name

@@ -21,7 +21,7 @@ _ADDRESS = (
 _PACKAGE = "opencv-doc"
 _CONNECT_TIMEOUT_S = 5.0
 _APT_TIMEOUT_S = 300.0
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 21
 
 Say = Callable[[str], None]
 """Shows one line of progress, in place of the line before."""
@@ -97,7 +97,7 @@ def from_repository(target: Path, say: Say) -> None:
         ):
             while chunk := answer.read(_CHUNK_BYTES):
                 file.write(chunk)
-                say(f"downloading {CLIP_NAME}, {file.tell() / 1e6:.1f} MB")
+                say(f"downloading {CLIP_NAME}, {file.tell() / 1e6:.0f} MB")
     except (OSError, urllib.error.URLError) as error:
         raise ClipUnavailable(f"OpenCV's repository: {error}") from error
 

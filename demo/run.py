@@ -23,6 +23,7 @@ from demo.client import (
 from demo.clip import obtain_clip
 from demo.floor_picture import draw_floor
 from demo.live import LiveView
+from demo.models import fetch_models
 from demo.observation import Observation, People, people_from_identities
 from demo.options import MEDIA_VARIABLE, Options
 from demo.plaza.compose import CAMERAS, DOCUMENT
@@ -57,12 +58,11 @@ async def run(options: Options, console: Console) -> int:
 
     Raises:
         ClipUnavailable: The recording cannot be had.
+        SpotOnError, WrongHash: A model cannot be had.
         StackError: The stack does not come up.
         grpc.aio.AioRpcError: A call failed.
     """
-    with console.status("looking for the clip") as status:
-        clip = await asyncio.to_thread(obtain_clip, options.media_dir, status.update)
-    console.print(f"Recording: {clip}")
+    await asyncio.to_thread(_fetch, options, console)
     os.environ[MEDIA_VARIABLE] = str(options.media_dir)
     console.print(f"Starting stores and services in {options.home} ...")
     async with running(options.home, ports_from_environment(os.environ)) as stack:
@@ -76,6 +76,20 @@ async def run(options: Options, console: Console) -> int:
             _print_addresses(console, stack.addresses)
             await _stay_up(stack)
         return 1 if failed else 0
+
+
+def _fetch(options: Options, console: Console) -> None:
+    """Fetch models and recording, where they are missing."""
+    with console.status("looking for models") as status:
+
+        def say(text: str) -> None:
+            status.update(text)
+            if not console.is_terminal:
+                console.print(text)
+
+        fetch_models(say)
+        clip = obtain_clip(options.media_dir, say)
+    console.print(f"Recording: {clip}")
 
 
 async def _track(mesh: Mesh, options: Options, console: Console) -> Outcome:
