@@ -94,8 +94,10 @@ async def answer_in_order(
         while not (reader.done() and answers.empty()):
             pending = await answers.get()
             if pending is not None:
-                yield await pending
+                answered = await pending
+                # The credit is the client's again before it can see the answer.
                 tasks.discard(pending)
+                yield answered
             elif drainer.done():
                 break
         _raise_failure(reader, drainer)
