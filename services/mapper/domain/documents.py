@@ -121,7 +121,11 @@ def _expect(document: object, kind: type[T], name: str, path: str) -> T:
 
 
 def _read_text(document: object, path: str) -> str:
-    return _expect(document, str, "a text", path)
+    text = _expect(document, str, "a text", path)
+    # JSON can spell half of a surrogate pair, which nothing can store.
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidInput("is not Unicode", field=path)
+    return text
 
 
 def _read_integer(document: object, path: str) -> int:
