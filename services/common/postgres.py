@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from psycopg import AsyncConnection, sql
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import create_engine, exc, pool, text
 
 from services.common.errors import Unavailable
 
@@ -93,7 +93,7 @@ async def migrate(dsn: str, schema: str, versions: Path) -> None:
     while True:
         try:
             await asyncio.to_thread(_upgrade, dsn, schema, versions)
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, exc.OperationalError) as error:
             _log.warning("database away, waiting", schema=schema, cause=str(error))
             await asyncio.sleep(_RETRY_EVERY_S)
         else:

@@ -1,0 +1,110 @@
+"""The only place where objects are wired."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from services.common.drain import DrainSignal
+from services.common.event_log import EventLog
+from services.common.grpc_client import open_channel
+from services.common.grpc_server import Register, serve
+from services.common.postgres import migrate, open_pool
+from services.common.redis_client import open_redis
+from services.pipeline.adapters.camera_catalog import MapperCameraCatalog
+from services.pipeline.adapters.commit_log import CommitLog
+from services.pipeline.adapters.event_reader import EventReader
+from services.pipeline.adapters.lease_store import PostgresLeaseStore
+from services.pipeline.adapters.session_store import PostgresSessionStore
+from services.pipeline.config import PipelineConfig
+from services.pipeline.domain.lease import Lease
+from services.pipeline.domain.running import SessionCommits
+from services.pipeline.grpc_api import PipelineServicer, register
+from services.pipeline.mesh.peers import Peers, open_peers
+from services.pipeline.mesh.runner import MeshRunner
+from services.pipeline.owner import OwnedSession
+from services.pipeline.service import SessionService
+from services.pipeline.supervisor import SessionSupervisor
+from services.pipeline.watch import TrackingWatch
+
+SCHEMA = "pipeline"
+VERSIONS = Path(__file__).parent / "migrations" / "versions"
+
+
+@contextlib.asynccontextmanager
+async def wired(
+    config: PipelineConfig, peers: Peers, drain: DrainSignal
+) -> AsyncIterator[tuple[Register, SessionSupervisor]]:
+    """Wire the service while the context is open.
+
+    Args:
+        config: Configuration.
+        peers: Stubs of the other services.
+        drain: When streams are to move away.
+
+    Yields:
+        What adds the service to a server, and what runs sessions.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(config.postgres_dsn, SCHEMA))
+        mapper = await stack.enter_async_context(open_channel(config.peers.mapper))
+        redis = await stack.enter_async_context(open_redis(config.redis_url))
+        threads = stack.enter_context(
+            ThreadPoolExecutor(config.pixel_threads, "pixels")
+        )
+        event_log = EventLog(redis, config.retention)
+        leases = PostgresLeaseStore(pool, config.postgres_dsn, config.lease_s)
+        catalog = MapperCameraCatalog(mapper)
+        store = PostgresSessionStore(pool)
+        claims = CommitLog(redis, event_log)
+
+        def open_runner(lease: Lease, commits: SessionCommits) -> MeshRunner:
+            return MeshRunner(lease, commits, peers, config.media, threads)
+
+        def open_session(lease: Lease) -> OwnedSession:
+            return OwnedSession(
+                lease, leases, claims, open_runner, config.renew_every_s
+            )
+
+        supervisor = SessionSupervisor(
+            leases,
+            open_session,
+            owner=config.owner,
+            max_sessions=config.max_sessions,
+            drain_s=config.server.drain_grace_s,
+        )
+        servicer = PipelineServicer(
+            SessionService(store, catalog, new_name),
+            TrackingWatch(EventReader(event_log), catalog, store, drain),
+        )
+        yield partial(register, servicer), supervisor
+
+
+def new_name(prefix: str) -> str:
+    """Return a name that was never used."""
+    return f"{prefix}-{secrets.token_hex(8)}"
+
+
+async def run(config: PipelineConfig) -> None:
+    """Serve and run sessions until told to stop."""
+    drain = DrainSignal(grace_s=config.server.drain_grace_s)
+    async with (
+        open_peers(config.peers) as peers,
+        wired(config, peers, drain) as (add_service, supervisor),
+    ):
+        sessions: list[asyncio.Task[None]] = []
+
+        async def prepare() -> None:
+            await migrate(config.postgres_dsn, SCHEMA, VERSIONS)
+            sessions.append(asyncio.create_task(supervisor.run(drain)))
+
+        await serve(
+            config.server,
+            add_service,
+            drain,
+            ready=lambda: asyncio.ensure_future(prepare()),
+        )
+        await asyncio.gather(*sessions)

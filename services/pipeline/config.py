@@ -1,0 +1,79 @@
+"""Configuration, read from the environment once."""
+
+import os
+import socket
+from dataclasses import dataclass, field
+
+from services.common.environ import Environ
+from services.common.event_log import Retention
+from services.common.grpc_server import ServerSettings
+from services.pipeline.mesh.cameras import MediaFolder
+from services.pipeline.mesh.peers import PeerAddresses
+
+DEFAULT_PORT = 7105
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """What the service is told.
+
+    Attributes:
+        server: Where it listens.
+        postgres_dsn: Connection string of PostgreSQL; secret.
+        redis_url: Address of Redis; secret.
+        peers: Where the other services are.
+        media: Where recordings lie.
+        retention: How much of the event stream is kept.
+        owner: Name of this process in leases.
+        max_sessions: Sessions to run at once.
+        lease_s: Time after which a lease that was not renewed is over, seconds.
+        renew_every_s: Time between renewals, seconds.
+        pixel_threads: Threads that cut and scale pictures.
+    """
+
+    server: ServerSettings
+    postgres_dsn: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    peers: PeerAddresses
+    media: MediaFolder
+    retention: Retention
+    owner: str
+    max_sessions: int
+    lease_s: float
+    renew_every_s: float
+    pixel_threads: int
+
+
+def load_config(environ: Environ) -> PipelineConfig:
+    """Read the configuration.
+
+    Raises:
+        ConfigError: A variable is missing or has a value that cannot be used.
+    """
+    lease_s = environ.number("LEASE_S", 5.0, least=1.0, most=300.0)
+    return PipelineConfig(
+        server=environ.server_settings(DEFAULT_PORT),
+        postgres_dsn=environ.secret("POSTGRES_DSN"),
+        redis_url=environ.secret("REDIS_URL"),
+        peers=PeerAddresses(
+            detector=environ.text("DETECTOR_ADDRESS", "127.0.0.1:7101"),
+            reid=environ.text("REID_ADDRESS", "127.0.0.1:7102"),
+            tracker=environ.text("TRACKER_ADDRESS", "127.0.0.1:7103"),
+            mapper=environ.text("MAPPER_ADDRESS", "127.0.0.1:7104"),
+        ),
+        media=MediaFolder(
+            environ.path("MEDIA_DIR", "media"),
+            allow_outside=environ.flag("MEDIA_OUTSIDE", default=False),
+        ),
+        retention=Retention(
+            keep_s=environ.number("EVENTS_KEEP_S", 24 * 3600.0, least=60.0),
+            ceiling_bytes=environ.integer(
+                "EVENTS_CEILING_BYTES", 256 * 1024 * 1024, least=1024 * 1024, most=2**40
+            ),
+        ),
+        owner=environ.text("OWNER", f"{socket.gethostname()}-{os.getpid()}"),
+        max_sessions=environ.integer("MAX_SESSIONS", 4, least=1, most=256),
+        lease_s=lease_s,
+        renew_every_s=environ.number("RENEW_EVERY_S", lease_s / 5, most=lease_s / 2),
+        pixel_threads=environ.integer("PIXEL_THREADS", 2, least=1, most=64),
+    )
