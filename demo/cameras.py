@@ -12,6 +12,7 @@ from services.pipeline.adapters.pixels import FrameTransformer
 from services.pipeline.adapters.video_reader import VideoReader
 from services.pipeline.domain.frames import Pixels
 from services.pipeline.domain.transform import FrameTransform
+from services.pipeline.mesh.cameras import transform_from_proto
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,22 +51,11 @@ def drawn_camera(calibrated: CalibratedCamera, media_dir: Path) -> DrawnCamera:
         media_dir: Folder that the paths of recordings are relative to.
     """
     camera, calibration = calibrated.camera, calibrated.calibration
-    wanted = camera.transform
-    crop = wanted.crop_region
-    gain, offset = tuple(wanted.colour_gain), tuple(wanted.colour_offset)
-    transform = FrameTransform(
-        crop_region=(crop.x_min, crop.y_min, crop.x_max, crop.y_max)
-        if wanted.HasField("crop_region")
-        else None,
-        scale=wanted.scale if wanted.HasField("scale") else 1.0,
-        colour_gain=gain if len(gain) == 3 else (1.0, 1.0, 1.0),
-        colour_offset=offset if len(offset) == 3 else (0.0, 0.0, 0.0),
-    )
     return DrawnCamera(
         camera_id=camera.camera_id,
         title=camera.display_name or camera.camera_id,
         path=media_dir / camera.source.file.path,
-        transform=transform,
+        transform=transform_from_proto(camera.transform),
         size_px=(calibration.image_size.width, calibration.image_size.height),
         image_to_floor=np.array(calibration.image_to_floor).reshape(3, 3),
     )
