@@ -31,14 +31,13 @@ def assign(cost: FloatArray, max_cost: float) -> tuple[IntArray, IntArray]:
         max_cost: Pairs at or above it are never joined.
     """
     possible = cost < max_cost
-    lone = (possible.sum(axis=1, keepdims=True) == 1) & possible
-    lone &= possible.sum(axis=0) == 1
-    rows, columns = np.nonzero(lone)
-    possible[rows] = False
-    crowd_rows = np.count_nonzero(possible, axis=1).nonzero()[0]
+    row_choices, column_choices = possible.sum(axis=1), possible.sum(axis=0)
+    lone = (row_choices == 1)[:, None] & possible & (column_choices == 1)
+    rows, columns = lone.nonzero()
+    row_choices[rows] = column_choices[columns] = 0
+    crowd_rows, crowd_columns = row_choices.nonzero()[0], column_choices.nonzero()[0]
     if not len(crowd_rows):
         return rows, columns
-    crowd_columns = np.count_nonzero(possible, axis=0).nonzero()[0]
     crowd = np.minimum(cost[crowd_rows[:, None], crowd_columns], max_cost)
     first, second = linear_sum_assignment(crowd)
     joined = crowd[first, second] < max_cost

@@ -64,7 +64,7 @@ def foot_points(
     sigma = np.where(cut_at_side, _CUT_AT_SIDE_SIGMA, _BOX_SIGMA)
 
     sure = _sure_ankles(boxes_px, ankles_px)
-    count = np.count_nonzero(sure, axis=1)
+    count = sure.sum(axis=1)
     rows = count.nonzero()[0]
     if len(rows):
         ankles = np.where(sure[rows, :, None], ankles_px[rows], 0.0).sum(axis=1)

@@ -81,35 +81,50 @@ def _step(
     before: NativeState, outlook: Outlook, match: IntArray, vectors: Vectors
 ) -> tuple[NativeState, FrameTracks]:
     """Return the state after a frame, and its tracks."""
-    predicted, detections = outlook.tracks, outlook.detections
-    lived_on = (match != UNMATCHED) | _coasting(predicted, outlook.frame_size_px)
-    kept = _supported(predicted, outlook, match).take(lived_on)
-    match = match[lived_on]
+    predicted = outlook.tracks
+    lived_on = match != UNMATCHED
+    if not lived_on.all():
+        lived_on |= _coasting(predicted, outlook.frame_size_px)
+    kept = _supported(predicted, outlook, match)
+    if not lived_on.all():
+        kept, match = kept.take(lived_on), match[lived_on]
     same_distance = outlook.same_distance
     if len(vectors.detection_indices):
         kept, same_distance = _with_appearance(kept, match, outlook, vectors)
 
-    unused = outlook.strong.copy()
-    unused[match[match != UNMATCHED]] = False
-    births = unused.nonzero()[0]
-    born = new_tracks(
-        np.arange(before.next_id, before.next_id + len(births)),
-        centre_size_from_corners(detections.boxes_px[births]),
-        detections.time_ns,
-        kept.vectors.shape[1],
-    )
-    tracks = kept.append(born) if len(births) else kept
+    births = _births(outlook, match)
+    tracks = kept
+    if len(births):
+        tracks = kept.append(_born(births, before.next_id, outlook, kept))
     after = NativeState(
         tracks,
         next_id=before.next_id + len(births),
-        time_ns=detections.time_ns,
+        time_ns=outlook.detections.time_ns,
         model_id=vectors.model_id or outlook.model_id,
         same_distance=same_distance,
     )
-    ended = np.sort(
-        np.concatenate((outlook.expired_track_ids, predicted.track_ids[~lived_on]))
+    ended = np.concatenate((outlook.expired_track_ids, predicted.track_ids[~lived_on]))
+    match = np.concatenate((match, births))
+    return after, _frame_tracks(tracks, match, outlook, np.sort(ended))
+
+
+def _births(outlook: Outlook, match: IntArray) -> IntArray:
+    """Return the strong detections that no track took."""
+    unused = outlook.strong.copy()
+    unused[match[match != UNMATCHED]] = False
+    return unused.nonzero()[0]
+
+
+def _born(
+    births: IntArray, first_id: int, outlook: Outlook, kept: TrackTable
+) -> TrackTable:
+    """Return the tracks that begin with some detections, beside those that are kept."""
+    return new_tracks(
+        np.arange(first_id, first_id + len(births)),
+        centre_size_from_corners(outlook.detections.boxes_px[births]),
+        outlook.detections.time_ns,
+        kept.vectors.shape[1],
     )
-    return after, _frame_tracks(tracks, np.append(match, births), outlook, ended)
 
 
 def _coasting(tracks: TrackTable, frame_size_px: tuple[int, int]) -> BoolArray:

@@ -58,7 +58,6 @@ class Outlook:
         strong: Detections that may begin a track. Shape (M,).
         weak: Detections that may only continue one. Shape (M,).
         cost: Disagreement of tracks and detections. Shape (N, M).
-        match: Detection of each track by motion alone. Shape (N,).
         model_id: Model of the tracks' vectors; empty while there are none.
         same_distance: Usual cosine distance between a person and himself.
         settings: What the tracker knows about its camera.
@@ -71,7 +70,6 @@ class Outlook:
     strong: BoolArray
     weak: BoolArray
     cost: FloatArray
-    match: IntArray
     model_id: ModelId
     same_distance: float
     settings: TrackerSettings
@@ -80,6 +78,11 @@ class Outlook:
     def frame_size_px(self) -> tuple[int, int]:
         """Width and height of the frame."""
         return self.settings.frame_size_px
+
+    @cached_property
+    def match(self) -> IntArray:
+        """Detection of each track by motion alone. Shape (N,)."""
+        return self._associate(self.cost)
 
     @cached_property
     def covered(self) -> FloatArray:
@@ -154,7 +157,17 @@ class Outlook:
         cost[:, looked_at] += penalty(contrasts, self.same_distance)
         strangers = self._returning()[:, None] & (distance > STRANGER_DISTANCE)
         cost[:, looked_at] += np.where(strangers, np.inf, 0.0)
-        return _associate(self, cost)
+        return self._associate(cost)
+
+    def _associate(self, cost: FloatArray) -> IntArray:
+        """Return the detection of each track for given costs."""
+        return associate(
+            cost,
+            established=self.tracks.confirmed,
+            recent=self.recent,
+            strong=self.strong,
+            weak=self.weak,
+        )
 
     def _require_comparable(self, vectors: Vectors) -> None:
         """Raise InvalidInput for vectors unlike those that the tracks hold."""
@@ -189,7 +202,7 @@ def look_ahead(
     elapsed_s = (detections.time_ns - before.time_ns) / _NS if len(tracks) else 0.0
     tracks = replace(tracks, motion=kalman.predict(tracks.motion, elapsed_s))
     strong = detections.scores >= settings.high_score
-    outlook = Outlook(
+    return Outlook(
         detections=detections,
         tracks=tracks,
         expired_track_ids=before.tracks.track_ids[expired],
@@ -197,12 +210,10 @@ def look_ahead(
         strong=strong,
         weak=(detections.scores >= settings.low_score) & ~strong,
         cost=_cost(tracks, detections),
-        match=_NOBODY,
         model_id=model_id,
         same_distance=before.same_distance if model_id else FIRST_SAME_DISTANCE,
         settings=settings,
     )
-    return replace(outlook, match=_associate(outlook, outlook.cost))
 
 
 def _cost(tracks: TrackTable, detections: Detections) -> FloatArray:
@@ -214,14 +225,3 @@ def _cost(tracks: TrackTable, detections: Detections) -> FloatArray:
     boxes_px = corners_from_centre_size(tracks.motion[:, kalman.MEAN])
     margin_px = np.sqrt(tracks.motion[:, kalman.VARIANCE, 0])
     return 1.0 - overlap(boxes_px, detections.boxes_px, margin_px)
-
-
-def _associate(outlook: Outlook, cost: FloatArray) -> IntArray:
-    """Return the detection of each track for given costs."""
-    return associate(
-        cost,
-        established=outlook.tracks.confirmed,
-        recent=outlook.recent,
-        strong=outlook.strong,
-        weak=outlook.weak,
-    )
