@@ -21,9 +21,9 @@ from services.pipeline.adapters.lease_store import PostgresLeaseStore
 from services.pipeline.adapters.session_store import PostgresSessionStore
 from services.pipeline.config import PipelineConfig
 from services.pipeline.domain.lease import Lease
-from services.pipeline.domain.running import SessionCommits
+from services.pipeline.domain.running import OpenRunner, SessionCommits, SessionRunner
 from services.pipeline.grpc_api import PipelineServicer, register
-from services.pipeline.mesh.peers import Peers, open_peers
+from services.pipeline.mesh.peers import open_peers
 from services.pipeline.mesh.runner import MeshRunner
 from services.pipeline.owner import OwnedSession
 from services.pipeline.service import SessionService
@@ -36,33 +36,28 @@ VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 @contextlib.asynccontextmanager
 async def wired(
-    config: PipelineConfig, peers: Peers, drain: DrainSignal
+    config: PipelineConfig, open_runner: OpenRunner, drain: DrainSignal
 ) -> AsyncIterator[tuple[Register, SessionSupervisor]]:
-    """Wire the service while the context is open.
+    """Wire the service while the context is open; the stores may be away.
 
     Args:
         config: Configuration.
-        peers: Stubs of the other services.
+        open_runner: Makes what carries the frames of a session.
         drain: When streams are to move away.
 
     Yields:
         What adds the service to a server, and what runs sessions.
     """
-    async with contextlib.AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(open_pool(config.postgres_dsn, SCHEMA))
-        mapper = await stack.enter_async_context(open_channel(config.peers.mapper))
-        redis = await stack.enter_async_context(open_redis(config.redis_url))
-        threads = stack.enter_context(
-            ThreadPoolExecutor(config.pixel_threads, "pixels")
-        )
+    async with (
+        open_pool(config.postgres_dsn, SCHEMA) as pool,
+        open_channel(config.peers.mapper) as mapper,
+        open_redis(config.redis_url) as redis,
+    ):
         event_log = EventLog(redis, config.retention)
         leases = PostgresLeaseStore(pool, config.postgres_dsn, config.lease_s)
         catalog = MapperCameraCatalog(mapper)
         store = PostgresSessionStore(pool)
         claims = CommitLog(redis, event_log)
-
-        def open_runner(lease: Lease, commits: SessionCommits) -> MeshRunner:
-            return MeshRunner(lease, commits, peers, config.media, threads)
 
         def open_session(lease: Lease) -> OwnedSession:
             return OwnedSession(
@@ -91,20 +86,23 @@ def new_name(prefix: str) -> str:
 async def run(config: PipelineConfig) -> None:
     """Serve and run sessions until told to stop."""
     drain = DrainSignal(grace_s=config.server.drain_grace_s)
-    async with (
-        open_peers(config.peers) as peers,
-        wired(config, peers, drain) as (add_service, supervisor),
-    ):
-        sessions: list[asyncio.Task[None]] = []
+    with ThreadPoolExecutor(config.pixel_threads, "pixels") as threads:
+        async with open_peers(config.peers) as peers:
 
-        async def prepare() -> None:
-            await migrate(config.postgres_dsn, SCHEMA, VERSIONS)
-            sessions.append(asyncio.create_task(supervisor.run(drain)))
+            def open_runner(lease: Lease, commits: SessionCommits) -> SessionRunner:
+                return MeshRunner(lease, commits, peers, config.media, threads)
 
-        await serve(
-            config.server,
-            add_service,
-            drain,
-            ready=lambda: asyncio.ensure_future(prepare()),
-        )
-        await asyncio.gather(*sessions)
+            async with (
+                wired(config, open_runner, drain) as (add_service, supervisor),
+                asyncio.TaskGroup() as tasks,
+            ):
+                migrated = tasks.create_task(
+                    migrate(config.postgres_dsn, SCHEMA, VERSIONS)
+                )
+
+                async def own() -> None:
+                    await asyncio.wait([migrated])
+                    await supervisor.run(drain)
+
+                tasks.create_task(own())
+                await serve(config.server, add_service, drain, ready=lambda: migrated)
