@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.unit.tracker.scenes import Crowd, settings, take
 
 @pytest.mark.parametrize("people", [20, 100])
 def test_the_time_of_a_frame_is_reported(
-    people: int, record_property: pytest.RecordProperty
+    people: int, record_property: Callable[[str, object], None]
 ) -> None:
     """The median CPU time of a frame goes into the report."""
     tracker, times_ms = NativeTracker(settings()), []
