@@ -26,12 +26,19 @@ class NumberingRunner:
         self.lease = lease
         self.commits = commits
         self.permits = asyncio.Semaphore(0)
+        self.ended = asyncio.Event()
         self.failure: Exception | None = None
         self._last = last
         self._committed = commits.claimed.frame_set
 
     async def run(self, commands: Commands) -> Outcome:
         """Commit until the last frame set, or what is desired ends it."""
+        try:
+            return await self._run(commands)
+        finally:
+            self.ended.set()
+
+    async def _run(self, commands: Commands) -> Outcome:
         applied = -1
         while self._committed != self._last:
             desired = commands.desired
