@@ -16,7 +16,7 @@ from services.common.postgres import migrate, open_pool
 from services.common.redis_client import open_redis
 from services.pipeline.adapters.camera_catalog import MapperCameraCatalog
 from services.pipeline.adapters.commit_log import CommitLog
-from services.pipeline.adapters.event_reader import EventReader
+from services.pipeline.adapters.event_reader import EventReader, Patience
 from services.pipeline.adapters.lease_store import PostgresLeaseStore
 from services.pipeline.adapters.session_store import PostgresSessionStore
 from services.pipeline.config import PipelineConfig
@@ -73,7 +73,12 @@ async def wired(
         )
         servicer = PipelineServicer(
             SessionService(store, catalog, new_name),
-            TrackingWatch(EventReader(event_log), catalog, store, drain),
+            TrackingWatch(
+                EventReader(event_log, Patience(keep_alive_s=config.keep_alive_s)),
+                catalog,
+                store,
+                drain,
+            ),
         )
         yield partial(register, servicer), supervisor
 

@@ -29,6 +29,7 @@ class PipelineConfig:
         lease_s: Time after which a lease that was not renewed is over, seconds.
         renew_every_s: Time between renewals, seconds.
         pixel_threads: Threads that cut and scale pictures.
+        keep_alive_s: Time without an event after which watchers are told so, seconds.
     """
 
     server: ServerSettings
@@ -42,6 +43,7 @@ class PipelineConfig:
     lease_s: float
     renew_every_s: float
     pixel_threads: int
+    keep_alive_s: float
 
 
 def load_config(environ: Environ) -> PipelineConfig:
@@ -76,4 +78,5 @@ def load_config(environ: Environ) -> PipelineConfig:
         lease_s=lease_s,
         renew_every_s=environ.number("RENEW_EVERY_S", lease_s / 5, most=lease_s / 2),
         pixel_threads=environ.integer("PIXEL_THREADS", 2, least=1, most=64),
+        keep_alive_s=environ.number("KEEP_ALIVE_S", 15.0, least=1.0, most=3600.0),
     )

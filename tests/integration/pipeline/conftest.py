@@ -107,6 +107,7 @@ def pipeline(postgres_dsn: str, valkey_url: str, mapper_address: str) -> OpenPip
             lease_s=lease_s,
             renew_every_s=0.1,
             pixel_threads=1,
+            keep_alive_s=0.5,
         )
         drain = DrainSignal()
         await migrate(postgres_dsn, SCHEMA, VERSIONS)
