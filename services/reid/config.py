@@ -1,7 +1,7 @@
 """What the service is told by its environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.common.environ import Environ
@@ -36,8 +36,8 @@ class ReidConfig:
     """
 
     server: ServerSettings
-    postgres_dsn: str
-    redis_url: str
+    postgres_dsn: str = field(repr=False)
+    redis_url: str = field(repr=False)
     s3: S3Settings
     embedder: str
     device: str

@@ -81,7 +81,9 @@ class Associator:
                 self._stream, reid_pb2.AssociateRequest(tick=tick), embed
             )
         except Conflict as error:
-            raise LeaseLost(error.message) from error
+            if self._stream.failed:  # Not this set was refused, but this owner.
+                raise LeaseLost(error.message) from error
+            raise
         self._crops = _crops(newest, answer.result.crops_wanted)
         return IdentifiedSet(frame_set, answer.result)
 

@@ -123,7 +123,7 @@ class Passage:
         fastest_hz = max(info.rate_hz for info in infos.values())
         interval_ns = interval_of_rate_ns(request.frame_set_rate_hz or fastest_hz)
         first_ns = [info.first_capture_time_ns for info in infos.values()]
-        return FrameSetClock(calm_anchor_ns(first_ns, interval_ns), interval_ns)
+        return FrameSetClock(calm_anchor_ns(first_ns, interval_ns), interval_ns, 1)
 
     def _lane(
         self,

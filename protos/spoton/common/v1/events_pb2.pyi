@@ -203,7 +203,7 @@ class TrackingUpdate(_message.Message):
     timeline_id: _builtins.str
     """Timeline in which the global ids of this update are valid."""
     frame_set: _builtins.int
-    """Number of the frame set in the timeline. Grows, may skip."""
+    """Number of the frame set in the timeline. Range: >= 1. Grows, may skip."""
     @_builtins.property
     def capture_time(self) -> _timestamp_pb2.Timestamp:
         """Start of the frame set's interval, UTC."""

@@ -361,7 +361,7 @@ class AssociateTick(_message.Message):
     CROPS_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     frame_set: _builtins.int
-    """Number of the frame set in the timeline. Must grow."""
+    """Number of the frame set in the timeline. Range: >= 1. Must grow."""
     traceparent: _builtins.str
     """W3C trace context. Empty when it is not traced."""
     @_builtins.property
