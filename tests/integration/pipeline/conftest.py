@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -83,11 +84,18 @@ def environment_id() -> str:
 
 
 @pytest.fixture
-def pipeline(postgres_dsn: str, valkey_url: str, mapper_address: str) -> OpenPipeline:
+def pipeline(pipeline_on: OpenPipeline, postgres_dsn: str) -> OpenPipeline:
     """Give what starts a pipeline with a runner."""
+    return partial(pipeline_on, postgres_dsn)
+
+
+@pytest.fixture
+def pipeline_on(valkey_url: str, mapper_address: str) -> OpenPipeline:
+    """Give what starts a pipeline on a PostgreSQL with a runner."""
 
     @contextlib.asynccontextmanager
     async def opened(
+        postgres_dsn: str,
         open_runner: OpenRunner,
         *,
         owner: str = "test",

@@ -18,6 +18,8 @@ from services.pipeline.domain.session import SessionState
 from services.pipeline.owner import Report
 from spoton.common.v1 import events_pb2
 from spoton.pipeline.v1 import pipeline_pb2
+from stack.stores.postgres import Postgres
+from stack.stores.process import StoreProcess
 from tests.fakes.pipeline_sessions import new_request
 from tests.fakes.session_runner import Runners
 from tests.fakes.session_steps import create_session, until, until_session
@@ -207,3 +209,26 @@ async def test_a_session_whose_peers_stay_away_is_tried_again(
             lambda s: s.state == pipeline_pb2.SESSION_STATE_COMPLETED,
         )
     assert ended.epoch == 2
+
+
+async def test_a_session_goes_on_while_its_store_is_away(
+    pipeline_on, postgres_server: StoreProcess[Postgres], environment_id: str
+) -> None:
+    """Without PostgreSQL nobody can take the session, so its owner keeps it."""
+    runners = Runners(last=3)
+    dsn = postgres_server.store.dsn()
+    async with pipeline_on(dsn, runners, lease_s=1.0) as running:
+        session = await create_session(running.stub, environment_id)
+        await until(lambda: bool(runners.opened))
+        (runner,) = runners.opened
+        await asyncio.to_thread(postgres_server.stop)
+        for _ in range(4):
+            runner.permits.release()
+        await asyncio.wait_for(runner.ended.wait(), 10.0)
+        await asyncio.to_thread(postgres_server.start)
+        ended = await until_session(
+            running.stub,
+            session,
+            lambda s: s.state == pipeline_pb2.SESSION_STATE_COMPLETED,
+        )
+    assert (ended.epoch, ended.frame_sets) == (1, 4)
