@@ -16,11 +16,11 @@ from services.tracker.domain.arrays import (
     VectorArray,
 )
 
-STRANGER_DISTANCE = 0.5
-"""Cosine distance from which two vectors do not show the same person (BoT-SORT)."""
-FIRST_SAME_DISTANCE = 0.1
-"""Cosine distance between two pictures of one person until the camera taught better."""
-_LEAST_SAME_DISTANCE = 0.01
+_LEAST_UNIT = 0.01
+_STRANGER = 3.0
+"""Multiple of the usual distance from which a vector shows somebody else."""
+_STRANGER_RANGE = (0.15, 0.9)
+_SLOWEST_LEARNING = 0.02
 _PENALTY = 0.2
 """Cost of looking worse by the usual distance between two pictures of one person."""
 _MOST_PENALTY = 0.6
@@ -84,35 +84,49 @@ def contrast(distance: FloatArray, possible: BoolArray) -> FloatArray:
     return contrasts
 
 
-def penalty(contrasts: FloatArray, same_distance: float) -> FloatArray:
-    """Return what contrasts cost.
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two pictures of one person are, to this model and camera.
 
     Embedders differ in what a distance means: 0.2 may be a stranger for one and the
-    same person for another. The unit is therefore the usual distance between two
-    pictures of one person.
+    same person for another. So the tracker learns the unit from people it knows.
 
-    Args:
-        contrasts: Shape (N, K).
-        same_distance: That usual distance.
+    Attributes:
+        distance: Usual cosine distance of a picture from its person's average.
+        pairs: Pictures from which it was learned; the first value counts as one.
     """
-    unit = max(same_distance, _LEAST_SAME_DISTANCE)
-    return np.minimum(_PENALTY / unit * contrasts, _MOST_PENALTY)
 
+    distance: float = 0.1
+    pairs: int = 1
 
-def learned_same_distance(
-    same_distance: float, known: HalfArray, fresh: VectorArray
-) -> float:
-    """Return the usual distance after a few more pictures of known people.
+    def penalty(self, contrasts: FloatArray) -> FloatArray:
+        """Return what contrasts cost. Shape (N, K)."""
+        unit = max(self.distance, _LEAST_UNIT)
+        return np.minimum(_PENALTY / unit * contrasts, _MOST_PENALTY)
 
-    Args:
-        same_distance: What it was taken to be.
-        known: Averages of tracks. Shape (N, D).
-        fresh: A new unit vector of each. Shape (N, D).
-    """
-    cosines = (known.astype(np.float32) * fresh).sum(axis=1).astype(np.float64)
-    for distance in np.clip(1.0 - cosines, 1e-6, 2.0).tolist():
-        same_distance += _SLOWEST_BLEND * (distance - same_distance)
-    return same_distance
+    def strangers(self, distance: FloatArray) -> BoolArray:
+        """Return which pairs are too different to be one person.
+
+        Args:
+            distance: Cosine distances, NaN where unknown. Shape (N, K).
+        """
+        least, most = _STRANGER_RANGE
+        return distance > min(max(_STRANGER * self.distance, least), most)
+
+    def learned(self, known: HalfArray, fresh: VectorArray) -> "Likeness":
+        """Return the likeness after a few more pictures of known people.
+
+        Args:
+            known: Averages of tracks. Shape (N, D).
+            fresh: A new unit vector of each. Shape (N, D).
+        """
+        distance, pairs = self.distance, self.pairs
+        cosines = (known.astype(np.float32) * fresh).sum(axis=1)
+        for cosine in cosines.tolist():
+            weight = max(1.0 / (pairs + 1), _SLOWEST_LEARNING)
+            distance += weight * (max(1.0 - cosine, 0.0) - distance)
+            pairs += 1
+        return Likeness(distance, pairs)
 
 
 def blend(known: HalfArray, counts: IntArray, fresh: VectorArray) -> HalfArray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from services.tracker.domain import kalman, native_state
-from services.tracker.domain.appearance import Vectors, blend, learned_same_distance
+from services.tracker.domain.appearance import Likeness, Vectors, blend
 from services.tracker.domain.arrays import BoolArray, FloatArray, IntArray
 from services.tracker.domain.association import UNMATCHED
 from services.tracker.domain.boxes import (
@@ -88,9 +88,9 @@ def _step(
     kept = _supported(predicted, outlook, match)
     if not lived_on.all():
         kept, match = kept.take(lived_on), match[lived_on]
-    same_distance = outlook.same_distance
+    likeness = outlook.likeness
     if len(vectors.detection_indices):
-        kept, same_distance = _with_appearance(kept, match, outlook, vectors)
+        kept, likeness = _with_appearance(kept, match, outlook, vectors)
 
     births = _births(outlook, match)
     tracks = kept
@@ -101,7 +101,7 @@ def _step(
         next_id=before.next_id + len(births),
         time_ns=outlook.detections.time_ns,
         model_id=vectors.model_id or outlook.model_id,
-        same_distance=same_distance,
+        likeness=likeness,
     )
     ended = np.concatenate((outlook.expired_track_ids, predicted.track_ids[~lived_on]))
     match = np.concatenate((match, births))
@@ -151,7 +151,7 @@ def _supported(tracks: TrackTable, outlook: Outlook, match: IntArray) -> TrackTa
 
 def _with_appearance(
     tracks: TrackTable, match: IntArray, outlook: Outlook, vectors: Vectors
-) -> tuple[TrackTable, float]:
+) -> tuple[TrackTable, Likeness]:
     """Return tracks that remember their looks in this frame, and how alike they were.
 
     A crop that shows somebody else too is not remembered.
@@ -167,16 +167,14 @@ def _with_appearance(
     average, counts = known.copy(), tracks.vector_counts.copy()
     vector_ns = tracks.vector_ns.copy()
     again = counts[rows] > 0
-    same_distance = learned_same_distance(
-        outlook.same_distance, known[rows[again]], fresh[again]
-    )
+    likeness = outlook.likeness.learned(known[rows[again]], fresh[again])
     average[rows] = blend(known[rows], counts[rows], fresh)
     counts[rows] += 1
     vector_ns[rows] = outlook.detections.time_ns
     remembering = replace(
         tracks, vectors=average, vector_counts=counts, vector_ns=vector_ns
     )
-    return remembering, same_distance
+    return remembering, likeness
 
 
 def _frame_tracks(

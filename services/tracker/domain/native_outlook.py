@@ -9,12 +9,10 @@ from services.common.errors import InvalidInput
 from services.common.ids import ModelId
 from services.tracker.domain import kalman
 from services.tracker.domain.appearance import (
-    FIRST_SAME_DISTANCE,
-    STRANGER_DISTANCE,
+    Likeness,
     Vectors,
     contrast,
     cosine_distance,
-    penalty,
 )
 from services.tracker.domain.arrays import BoolArray, FloatArray, IntArray
 from services.tracker.domain.association import (
@@ -59,7 +57,7 @@ class Outlook:
         weak: Detections that may only continue one. Shape (M,).
         cost: Disagreement of tracks and detections. Shape (N, M).
         model_id: Model of the tracks' vectors; empty while there are none.
-        same_distance: Usual cosine distance between a person and himself.
+        likeness: How alike that model finds two pictures of one person.
         settings: What the tracker knows about its camera.
     """
 
@@ -71,7 +69,7 @@ class Outlook:
     weak: BoolArray
     cost: FloatArray
     model_id: ModelId
-    same_distance: float
+    likeness: Likeness
     settings: TrackerSettings
 
     @property
@@ -154,8 +152,8 @@ class Outlook:
         cost = self.cost.copy()
         possible = cost[:, looked_at] < MAX_COST
         contrasts = contrast(distance, possible)
-        cost[:, looked_at] += penalty(contrasts, self.same_distance)
-        strangers = self._returning()[:, None] & (distance > STRANGER_DISTANCE)
+        cost[:, looked_at] += self.likeness.penalty(contrasts)
+        strangers = self._returning()[:, None] & self.likeness.strangers(distance)
         cost[:, looked_at] += np.where(strangers, np.inf, 0.0)
         return self._associate(cost)
 
@@ -211,7 +209,7 @@ def look_ahead(
         weak=(detections.scores >= settings.low_score) & ~strong,
         cost=_cost(tracks, detections),
         model_id=model_id,
-        same_distance=before.same_distance if model_id else FIRST_SAME_DISTANCE,
+        likeness=before.likeness if model_id else Likeness(),
         settings=settings,
     )
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from services.common.errors import InvalidInput
 from services.common.ids import ModelId
 from services.tracker.domain import kalman
-from services.tracker.domain.appearance import FIRST_SAME_DISTANCE
+from services.tracker.domain.appearance import Likeness
 from services.tracker.domain.packing import pack_arrays, unpack_arrays
 from services.tracker.domain.track_table import TrackTable, new_tracks
 
@@ -27,15 +27,14 @@ class NativeState:
         next_id: Id of the next track; ids below it were given.
         time_ns: Capture time of the last frame; 0 before the first.
         model_id: Model of the tracks' vectors; empty while there are none.
-        same_distance: Usual cosine distance between a person and himself, as that
-            model sees it with this camera.
+        likeness: How alike that model finds two pictures of one person.
     """
 
     tracks: TrackTable
     next_id: int
     time_ns: int
     model_id: ModelId
-    same_distance: float
+    likeness: Likeness
 
 
 EMPTY = NativeState(
@@ -43,14 +42,14 @@ EMPTY = NativeState(
     next_id=1,
     time_ns=0,
     model_id=ModelId(""),
-    same_distance=FIRST_SAME_DISTANCE,
+    likeness=Likeness(),
 )
 
 
 def pack(state: NativeState) -> bytes:
     """Return a state as bytes."""
-    scalars = np.array([state.next_id, state.time_ns], np.int64)
-    looks = np.array([state.same_distance])
+    scalars = np.array([state.next_id, state.time_ns, state.likeness.pairs], np.int64)
+    looks = np.array([state.likeness.distance])
     model_id = np.frombuffer(state.model_id.encode(), np.uint8)
     columns = (getattr(state.tracks, field.name) for field in fields(TrackTable))
     return pack_arrays([scalars, looks, model_id, *columns])
@@ -63,20 +62,26 @@ def unpack(packed: bytes) -> NativeState:
         InvalidInput: The bytes are not such a state.
     """
     scalars, looks, model_id, *columns = _require_layout(unpack_arrays(packed))
-    next_id, time_ns = (int(value) for value in scalars)
+    next_id, time_ns, pairs = (int(value) for value in scalars)
     tracks = TrackTable(*columns)
     ids = tracks.track_ids
     if next_id < 1 or (ids < 1).any() or (ids >= next_id).any():
         raise InvalidInput("holds track ids that were never given")
     motion = tracks.motion
     possible = np.isfinite(motion).all() and (motion[:, kalman.VARIANCE] > 0).all()
-    if not (np.diff(ids) > 0).all() or not possible or not 0 < looks[0] <= 2:
+    if (
+        not (np.diff(ids) > 0).all()
+        or not possible
+        or not 0 <= looks[0] <= 2
+        or pairs < 1
+    ):
         raise InvalidInput("holds tracks that cannot be")
     try:
         name = model_id.tobytes().decode()
     except UnicodeDecodeError:
         raise InvalidInput("holds no name of a model") from None
-    return NativeState(tracks, next_id, time_ns, ModelId(name), float(looks[0]))
+    likeness = Likeness(float(looks[0]), pairs)
+    return NativeState(tracks, next_id, time_ns, ModelId(name), likeness)
 
 
 def _require_layout(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
@@ -85,7 +90,7 @@ def _require_layout(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
     if len(arrays) != 3 + len(columns):
         raise InvalidInput("holds another number of arrays")
     scalars, looks, model_id, *given = arrays
-    good = scalars.dtype == np.int64 and scalars.shape == (2,)
+    good = scalars.dtype == np.int64 and scalars.shape == (3,)
     good &= looks.dtype == np.float64 and looks.shape == (1,)
     good &= model_id.dtype == np.uint8 and model_id.ndim == 1
     for array, like in zip(given, columns, strict=True):
