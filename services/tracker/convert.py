@@ -12,6 +12,7 @@ from services.tracker.service import Answer, Opening
 from spoton.common.v1 import frame_pb2, geometry_pb2
 from spoton.tracker.v1 import tracker_pb2
 
+_MOST_TRACKS = 2**62
 _LONGEST_SIDE_PX = 16384
 _LAST_SECOND = 2**32
 _ANKLES = {
@@ -39,6 +40,8 @@ def opening_from_proto(message: tracker_pb2.TrackOpen) -> Opening:
         raise InvalidInput("must be in (0, 1]", field="open.high_score")
     if not 0.0 <= message.low_score <= message.high_score:
         raise InvalidInput("must be in [0, high_score]", field="open.low_score")
+    if message.first_track_id >= _MOST_TRACKS:
+        raise InvalidInput(f"must be below {_MOST_TRACKS}", field="open.first_track_id")
     return Opening(
         environment_id=message.environment_id,
         session_id=message.session_id,
@@ -49,6 +52,7 @@ def opening_from_proto(message: tracker_pb2.TrackOpen) -> Opening:
         checkpoint=message.checkpoint,
         checkpoint_interval=message.checkpoint_interval,
         embeddings_available=message.embeddings_available,
+        first_track_id=message.first_track_id or 1,
         tracker=message.tracker,
     )
 

@@ -33,6 +33,7 @@ class Opening:
         checkpoint: State to continue from; empty to begin anew.
         checkpoint_interval: Frames between checkpoints; 0 for the default.
         embeddings_available: Whether appearance can be asked for.
+        first_track_id: Number of the first track when there is no checkpoint.
         tracker: Name of the tracker; empty for the default.
     """
 
@@ -45,6 +46,7 @@ class Opening:
     checkpoint: bytes
     checkpoint_interval: int
     embeddings_available: bool
+    first_track_id: int
     tracker: str
 
 
@@ -96,6 +98,7 @@ class TrackerService:
                 low_score=opening.low_score,
                 coast_s=self._coast_s,
                 embeddings_available=opening.embeddings_available,
+                first_track_id=opening.first_track_id,
             )
         )
         owner = Owner(

@@ -40,7 +40,7 @@ class NativeTracker:
 
     def __init__(self, settings: TrackerSettings) -> None:
         self._settings = settings
-        self._state = native_state.EMPTY
+        self._state = replace(native_state.EMPTY, next_id=settings.first_track_id)
 
     def propose(self, detections: Detections) -> "NativeProposal":
         """Return how to take a frame. The tracks change when that is settled."""

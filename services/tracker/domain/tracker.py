@@ -18,6 +18,7 @@ class TrackerSettings:
         low_score: Score below which a detection is ignored.
         coast_s: How long a track goes on without a detection, seconds of capture time.
         embeddings_available: Whether appearance can be asked for.
+        first_track_id: Number of the first track, where no state is loaded.
     """
 
     frame_size_px: tuple[int, int]
@@ -25,6 +26,7 @@ class TrackerSettings:
     low_score: float
     coast_s: float
     embeddings_available: bool
+    first_track_id: int = 1
 
 
 class Proposal(Protocol):

@@ -127,3 +127,23 @@ def test_a_result_tells_everything_about_its_tracks() -> None:
     assert coasted.foot_point.sigma_px > 0
     assert list(result.ended_track_ids) == [2]
     assert result.checkpoint == b"state"
+
+
+def test_numbers_of_tracks_go_on_where_the_client_says() -> None:
+    """Without a checkpoint, the first track has the number that was asked for."""
+    message = tracker_pb2.TrackOpen(
+        environment_id="site",
+        session_id="s",
+        camera_id="door",
+        frame_size=geometry_pb2.ImageSize(width=64, height=48),
+        high_score=0.5,
+        low_score=0.1,
+        first_track_id=9,
+    )
+    assert opening_from_proto(message).first_track_id == 9
+    message.first_track_id = 0
+    assert opening_from_proto(message).first_track_id == 1
+    message.first_track_id = 2**63
+    with pytest.raises(InvalidInput) as refusal:
+        opening_from_proto(message)
+    assert refusal.value.field == "open.first_track_id"
