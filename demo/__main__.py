@@ -8,7 +8,7 @@ from rich.console import Console
 
 from demo.clip import ClipUnavailable
 from demo.options import parse_options
-from demo.run import run
+from demo.run import Stalled, run
 from services.common.errors import SpotOnError
 from services.common.models import WrongHash
 from stack.home import StackError
@@ -31,6 +31,9 @@ def main() -> int:
     except aio.AioRpcError as error:
         name = error.code().name
         console.print(f"{name}: {error.details()}", style="red", markup=False)
+        console.print(f"The logs are in {options.home / 'logs'}.")
+    except Stalled as error:
+        console.print(str(error), style="red", markup=False)
         console.print(f"The logs are in {options.home / 'logs'}.")
     except asyncio.CancelledError:
         console.print("Stopped.")

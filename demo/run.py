@@ -34,6 +34,11 @@ from stack.launcher import Stack, running
 from stack.ports import ports_from_environment
 
 ENVIRONMENT = "plaza"
+_STALLED_S = 60.0
+
+
+class Stalled(Exception):
+    """The session stands still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ async def run(options: Options, console: Console) -> int:
         ClipUnavailable: The recording cannot be had.
         SpotOnError, WrongHash: A model cannot be had.
         StackError: The stack does not come up.
+        Stalled: The session stands still.
         grpc.aio.AioRpcError: A call failed.
     """
     await asyncio.to_thread(_fetch, options, console)
@@ -103,15 +109,7 @@ async def _track(mesh: Mesh, options: Options, console: Console) -> Outcome:
     session = await create_session(mesh, ENVIRONMENT, ignore_floor=options.no_floor)
     evidence = "appearance alone" if options.no_floor else "floor and appearance"
     console.print(f"Session {session.session_id}, identities by {evidence}.")
-    observation = Observation()
-    async with LiveView(console, observation).following(mesh, session):
-        async for event in watch(mesh, session):
-            observation.add(event)
-            if event.HasField("tracking") and len(observation.updates) == 1:
-                seconds = options.seconds_since_start()
-                console.print(
-                    f"First tracking update {seconds:.1f} s after the command."
-                )
+    observation = await _observe(mesh, session, options, console)
     identities = await list_identities(mesh, session)
     order = [camera.camera_id for camera in CAMERAS]
     cameras = [
@@ -125,6 +123,34 @@ async def _track(mesh: Mesh, options: Options, console: Console) -> Outcome:
         people=people_from_identities(identities),
         cameras=tuple(sorted(cameras, key=lambda one: order.index(one.camera_id))),
     )
+
+
+async def _observe(
+    mesh: Mesh, session: pipeline_pb2.Session, options: Options, console: Console
+) -> Observation:
+    """Watch a session to its end.
+
+    Raises:
+        Stalled: Nothing was published for a minute.
+    """
+    observation = Observation()
+    loop = asyncio.get_running_loop()
+    try:
+        async with (
+            LiveView(console, observation).following(mesh, session),
+            asyncio.timeout(_STALLED_S) as patience,
+        ):
+            async for event in watch(mesh, session):
+                patience.reschedule(loop.time() + _STALLED_S)
+                observation.add(event)
+                if event.HasField("tracking") and len(observation.updates) == 1:
+                    seconds = options.seconds_since_start()
+                    console.print(
+                        f"First tracking update {seconds:.1f} s after the command."
+                    )
+    except TimeoutError:
+        raise Stalled(f"Nothing was published for {_STALLED_S:.0f} s.") from None
+    return observation
 
 
 def _print_tables(console: Console, outcome: Outcome) -> None:
