@@ -35,11 +35,34 @@ class Decisions:
         for track in supported:
             by_camera.setdefault(track.key.camera_id, []).append(track)
         for camera_id in sorted(by_camera):
+            self._part(by_camera[camera_id])
             self._assign(by_camera[camera_id])
         seen = [track for key in sorted(by_camera) for track in by_camera[key]]
         self._split(seen)
         self._confirm(seen)
         self._merge()
+
+    def _part(self, camera_tracks: list[Tracklet]) -> None:
+        """Part tracks that took turns as one person, and now are seen at once."""
+        holders: dict[GlobalId, Tracklet] = {}
+        for track in sorted(
+            camera_tracks, key=lambda one: (one.provisional, one.begun_ns, one.key)
+        ):
+            if track.global_id is None:
+                continue
+            if holders.setdefault(track.global_id, track) is not track:
+                self._leave(track)
+
+    def _leave(self, track: Tracklet) -> None:
+        """Make somebody new of a track; that is a split if its person was final."""
+        own = track.global_id
+        person = self._registry.found(self._draw_id())
+        final, track.provisional = not track.provisional, True
+        track.past[person.global_id] = 0.0
+        self._registry.bind(track, person.global_id)
+        self._inherit_motion(track)
+        if final and own is not None:
+            self._registry.note(EventKind.SPLIT, own, person.global_id)
 
     def _assign(self, camera_tracks: list[Tracklet]) -> None:
         """Give the new and provisional tracks of one camera to different persons."""
@@ -118,13 +141,8 @@ class Decisions:
                 or scores.nats[row, column] < scores.of(worst[own], own)
             ):
                 worst[own] = track
-        for own, track in sorted(worst.items()):
-            person = self._registry.found(self._draw_id())
-            track.provisional = True
-            track.past[person.global_id] = 0.0
-            self._registry.bind(track, person.global_id)
-            self._inherit_motion(track)
-            self._registry.note(EventKind.SPLIT, own, person.global_id)
+        for _, track in sorted(worst.items()):
+            self._leave(track)
 
     def _confirm(self, seen: list[Tracklet]) -> None:
         """Make final what is beyond doubt, and mark what is torn."""

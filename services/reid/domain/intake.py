@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from services.common.ids import GlobalId
+from services.common.ids import CameraId, GlobalId
 from services.reid.domain.appearance import Prototype, learn
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.evidence import Placement
@@ -40,14 +40,24 @@ class Intake:
     def take(self, tick: Tick) -> None:
         """Update every track of the tick, and end those that are gone."""
         self._end(tick)
-        absent = sorted(set(self._live.persons) - self._live.present_ids())
+        present_in = self._present_in()
         for camera in sorted(tick.cameras, key=lambda camera: camera.camera_id):
             seen = [
-                self._sight(sighting, camera, absent)
+                self._sight(sighting, camera, present_in)
                 for sighting in sorted(camera.sightings, key=lambda one: one.key)
             ]
             self._keep_apart([track for track in seen if track is not None])
         self._compare()
+
+    def _present_in(self) -> dict[GlobalId, set[CameraId]]:
+        """Return the cameras in which each recognisable person has a live track."""
+        cameras: dict[GlobalId, set[CameraId]] = {
+            global_id: set() for global_id in sorted(self._live.persons)
+        }
+        for track in self._live.tracks.values():
+            if track.global_id is not None:
+                cameras[track.global_id].add(track.key.camera_id)
+        return cameras
 
     def _end(self, tick: Tick) -> None:
         """End the tracks that the tick names, and those that fell silent."""
@@ -84,7 +94,10 @@ class Intake:
                     self._live.tracks[key].past[global_id] = evidence
 
     def _sight(
-        self, sighting: Sighting, camera: CameraSightings, absent: list[GlobalId]
+        self,
+        sighting: Sighting,
+        camera: CameraSightings,
+        present_in: dict[GlobalId, set[CameraId]],
     ) -> Tracklet | None:
         """Update one track; return it if a detection supports it."""
         track = self._live.tracks.get(sighting.key)
@@ -101,7 +114,7 @@ class Intake:
         track.record = seen.joined(track.record)
         if sighting.fix is not None:
             fix = _blurred(sighting.fix, camera.clock_sigma_s, self._config)
-            self._locate(track, fix, camera.captured_ns, absent)
+            self._locate(track, fix, camera.captured_ns, present_in)
         if sighting.vector is not None:
             self._learn(track, sighting, camera.captured_ns)
         self.supported.append(track)
@@ -112,13 +125,16 @@ class Intake:
         track: Tracklet,
         fix: FloorFix,
         captured_ns: int,
-        absent: list[GlobalId],
+        present_in: dict[GlobalId, set[CameraId]],
     ) -> None:
-        """Move the track's filter and its person's, and weigh who may be back."""
+        """Move the track's filter and its person's, and weigh who may be back.
+
+        Back may be who is seen nowhere else: gone, or lost by this very camera.
+        """
         if track.motion is None:
-            for global_id in absent:
+            for global_id, cameras in present_in.items():
                 left = self._live.persons[global_id].motion
-                if left is not None:
+                if left is not None and cameras <= {track.key.camera_id}:
                     evidence = return_evidence(left, fix, captured_ns, self._config)
                     if evidence is not None:
                         track.past.setdefault(global_id, evidence)

@@ -6,6 +6,7 @@ State (x, y, vx, vy) in metres and metres per second, driven by white accelerati
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,17 +80,10 @@ def begin(fix: FloorFix, time_ns: int, speed_sigma_mps: float) -> Motion:
 
 def predict(motion: Motion, time_ns: int, acceleration_mps2: float) -> Motion:
     """Return the motion moved to a later time; an earlier time changes nothing."""
-    dt_s = (time_ns - motion.time_ns) * _NS
-    if dt_s <= 0:
+    dt_ns = time_ns - motion.time_ns
+    if dt_ns <= 0:
         return motion
-    step = np.eye(4)
-    step[0, 2] = step[1, 3] = dt_s
-    power = acceleration_mps2**2
-    noise = np.zeros((4, 4))
-    for axis in (0, 1):
-        noise[axis, axis] = power * dt_s**3 / 3
-        noise[axis, axis + 2] = noise[axis + 2, axis] = power * dt_s**2 / 2
-        noise[axis + 2, axis + 2] = power * dt_s
+    step, noise = _transition(dt_ns, acceleration_mps2)
     return Motion(
         mean=step @ motion.mean,
         covariance=step @ motion.covariance @ step.T + noise,
@@ -99,19 +93,32 @@ def predict(motion: Motion, time_ns: int, acceleration_mps2: float) -> Motion:
     )
 
 
-def update(motion: Motion, fix: FloorFix) -> Motion:
-    """Return the motion corrected by a position of its own time.
+@lru_cache(maxsize=1024)
+def _transition(dt_ns: int, acceleration_mps2: float) -> tuple[Array, Array]:
+    """Return how a state moves in a time, and the noise it gathers; shapes (4, 4)."""
+    dt_s = dt_ns * _NS
+    step = np.eye(4)
+    step[0, 2] = step[1, 3] = dt_s
+    noise = np.zeros((4, 4))
+    for axis in (0, 1):
+        noise[axis, axis] = dt_s**3 / 3
+        noise[axis, axis + 2] = noise[axis + 2, axis] = dt_s**2 / 2
+        noise[axis + 2, axis + 2] = dt_s
+    return step, noise * acceleration_mps2**2
 
-    The covariance keeps its symmetry by Joseph's form.
-    """
-    point, noise = fix_arrays(fix)
-    innovation = motion.covariance[:2, :2] + noise
-    gain = motion.covariance[:, :2] @ np.linalg.inv(innovation)
-    keep = np.eye(4)
-    keep[:, :2] -= gain
+
+def update(motion: Motion, fix: FloorFix) -> Motion:
+    """Return the motion corrected by a position of its own time."""
+    seen = motion.covariance[:, :2]
+    xx = float(seen[0, 0]) + fix.xx_m2
+    xy = float(seen[0, 1]) + fix.xy_m2
+    yy = float(seen[1, 1]) + fix.yy_m2
+    inverse = np.array(((yy, -xy), (-xy, xx))) / (xx * yy - xy * xy)
+    gain = seen @ inverse
+    innovation = np.array((fix.x_m, fix.y_m)) - motion.mean[:2]
     return Motion(
-        mean=motion.mean + gain @ (point - motion.mean[:2]),
-        covariance=keep @ motion.covariance @ keep.T + gain @ noise @ gain.T,
+        mean=motion.mean + gain @ innovation,
+        covariance=motion.covariance - gain @ seen.T,
         time_ns=motion.time_ns,
         floor_id=fix.floor_id,
         calibration_revision=fix.calibration_revision,

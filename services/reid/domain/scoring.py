@@ -91,13 +91,14 @@ class Scorer:
         config = self._config
         compared = live.pairs.known.astype(np.float64) @ members
         total = (live.pairs.nats * live.pairs.known) @ members
-        others = members.sum(axis=0)[None, :] - members
+        cameras = np.array([track.key.camera_id for track in tracks], dtype=object)
+        elsewhere = np.asarray(cameras[:, None] != cameras[None, :], np.float64)
         located = compared > 0
         return np.where(
             located,
             total / np.maximum(compared, 1.0),
             np.where(
-                others > 0,
+                elsewhere @ members > 0,
                 config.unlocated_prior,
                 self._past_evidence(tracks, persons),
             ),

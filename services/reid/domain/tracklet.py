@@ -50,8 +50,8 @@ class Tracklet:
         prototypes: What it looks like.
         asked_ns: When its appearance was last asked for or given; 0 for never.
         conflicts: Tracks that its camera saw at the same time.
-        past: Evidence from before now about persons without another live track,
-            nats; minus infinity where the distance is implausible.
+        past: Evidence from before now about persons without a live track in another
+            camera, nats; minus infinity where the distance is implausible.
     """
 
     key: TrackKey

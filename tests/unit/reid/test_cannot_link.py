@@ -19,7 +19,7 @@ sightings = st.builds(
 frames = st.lists(sightings, max_size=9, unique_by=lambda one: (one.camera, one.track))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(frames, min_size=1, max_size=15))
 def test_no_camera_sees_one_person_twice(script: list[list[Seen]]) -> None:
     """Whatever the evidence, tracks supported in one frame have different ids."""
@@ -38,7 +38,7 @@ def test_no_camera_sees_one_person_twice(script: list[list[Seen]]) -> None:
         )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(frames, min_size=1, max_size=12))
 def test_the_same_ticks_give_the_same_answers(script: list[list[Seen]]) -> None:
     """Processing a recording twice gives the same assignments and events."""
