@@ -13,6 +13,7 @@ from services.common.errors import (
     SpotOnError,
     Unavailable,
 )
+from services.common.tasks import end_tasks
 from services.pipeline.domain.lease import Lease, LeaseLost
 from services.pipeline.domain.progress import SessionProgress
 from services.pipeline.domain.running import (
@@ -170,9 +171,7 @@ class OwnedSession:
         except LeaseLost as lost:
             self._log.warning("lease lost", cause=lost.message)
         finally:
-            for task in (work, renewal):
-                task.cancel()
-            await asyncio.gather(work, renewal, return_exceptions=True)
+            await end_tasks(work, renewal)
 
     async def _work(self) -> Outcome:
         """Return how the session ended, published already."""

@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 from services.common.drain import DrainSignal
 from services.common.errors import Unavailable
 from services.common.ids import SessionId
+from services.common.tasks import end_tasks
 from services.pipeline.domain.lease import Lease
 from services.pipeline.owner import OwnedSession
 
@@ -80,9 +81,7 @@ class SessionSupervisor:
             for wait in done:
                 wait.result()
         finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+            await end_tasks(*waits)
             await self._let_go()
 
     async def _take_sessions(self) -> None:
@@ -134,5 +133,4 @@ class SessionSupervisor:
         _, late = await asyncio.wait(self._tasks, timeout=self._drain_s)
         for task in late:
             _log.warning("session did not drain", session_id=task.get_name())
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await end_tasks(*late)

@@ -8,6 +8,7 @@ from typing import Protocol
 from services.common.drain import DrainSignal
 from services.common.errors import InvalidInput, Unavailable
 from services.common.ids import EnvironmentId, SessionId
+from services.common.tasks import end_tasks
 from services.pipeline.convert import environment_id_from_proto
 from services.pipeline.domain.coalescing import Delivery
 from services.pipeline.domain.resume import resume_token, sequence_from_token
@@ -132,8 +133,5 @@ async def _until_drained(deliveries: Deliveries, drain: DrainSignal) -> Deliveri
                 return
             yield delivery
     finally:
-        pending = [task for task in (draining, following) if task is not None]
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await end_tasks(draining, *([] if following is None else [following]))
         await deliveries.aclose()

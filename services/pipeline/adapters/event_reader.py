@@ -211,7 +211,7 @@ class _Fanout:
         return True
 
     async def _read(self) -> None:
-        while True:
+        while self._watchers:
             try:
                 events = await _read_on(self._log, self._environment_id, self.position)
             except Overloaded as behind:

@@ -1,6 +1,6 @@
 """The queue of a slow reader."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.pipeline.domain.coalescing import CoalescingQueue, Delivery
@@ -14,6 +14,7 @@ def drain(queue: CoalescingQueue[str]) -> list[Delivery[str]]:
     return taken
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 8))
 def test_every_delivery_is_taken_or_counted(states: list[bool], capacity: int) -> None:
     """While the reader is kept, events come through and states are accounted for."""

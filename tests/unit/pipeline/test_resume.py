@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.errors import InvalidInput
@@ -13,12 +13,14 @@ from services.pipeline.domain.resume import resume_token, sequence_from_token
 PLAZA = EnvironmentId("plaza")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**53))
 def test_a_token_leads_back_to_its_sequence(sequence: int) -> None:
     """Every sequence survives the way through a token."""
     assert sequence_from_token(resume_token(PLAZA, sequence), PLAZA) == sequence
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_other_text_is_refused(text: str) -> None:
     """Nothing that a caller makes up raises anything but InvalidInput."""
