@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from services.common.drain import DrainSignal
 from services.common.errors import Overloaded, SpotOnError, Unavailable
+from services.common.tasks import end_tasks
 
 Request = TypeVar("Request", contravariant=True)
 Answer = TypeVar("Answer", covariant=True)
@@ -105,10 +106,7 @@ async def answer_in_order(
         _raise_failure(reader, drainer)
         raise
     finally:
-        left: tuple[asyncio.Future[Any], ...] = (reader, drainer, *tasks)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        await end_tasks(reader, drainer, *tasks)
 
 
 def _raise_failure(*watched: "asyncio.Task[None]") -> None:

@@ -6,7 +6,6 @@ says what opens a stream, and which items a fresh replica must see again.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -17,6 +16,7 @@ from grpc import aio
 from services.common.errors import SpotOnError, Unavailable
 from services.common.grpc_errors import error_from_rpc
 from services.common.item_journal import FollowUp, ItemJournal
+from services.common.tasks import end_tasks
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -135,9 +135,7 @@ class ItemStream(Generic[Request, Answer]):
 
     async def close(self) -> None:
         """End the stream; items without an answer fail with Unavailable."""
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await end_tasks(self._task)
         await self._journal.fail(Unavailable(f"{self.name} was closed"))
 
     async def _run(self) -> None:
@@ -176,11 +174,8 @@ class ItemStream(Generic[Request, Answer]):
             return await self._receive(call, away)
         finally:
             call.cancel()
-            for helper in helpers:
-                helper.cancel()
-                # What broke the call is told by its status, not by its writer.
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await helper
+            # What broke the call is told by its status, not by its writer.
+            await end_tasks(*helpers)
 
     async def _open(self, call: aio.StreamStreamCall[Request, Answer]) -> None:
         """Say what opens the stream, and learn the window."""

@@ -4,6 +4,7 @@ import asyncio
 from concurrent.futures import Executor
 
 from services.common.errors import NotReady
+from services.common.tasks import end_tasks
 from services.pipeline.domain.lease import Lease
 from services.pipeline.domain.pacing import Pacer
 from services.pipeline.domain.progress import DropReason, SessionProgress
@@ -99,9 +100,7 @@ class MeshRunner:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             ended = next(task for task in tasks if task.done()).result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(*tasks)
             await passage.close()
         if isinstance(ended, Seek) or ended.ending is Ending.STOPPED:
             for camera_id in self._lease.session.request.camera_ids:
