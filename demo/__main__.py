@@ -14,11 +14,14 @@ from services.common.models import WrongHash
 from stack.home import StackError
 from stack.signals import stop_on_signals
 
+_PLAIN_WIDTH = 140
+
 
 def main() -> int:
     """Run the demo and return its exit status."""
     options = parse_options()
-    console = Console(highlight=False)
+    width = None if sys.stdout.isatty() else _PLAIN_WIDTH
+    console = Console(highlight=False, width=width)
 
     async def stoppable() -> int:
         stop_on_signals()

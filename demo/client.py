@@ -119,6 +119,19 @@ async def create_session(
     return created.session
 
 
+async def stop_sessions(mesh: Mesh, environment_id: str) -> list[pipeline_pb2.Session]:
+    """Stop every session of an environment that still runs, and return those."""
+    request = pipeline_pb2.ListSessionsRequest(environment_id=environment_id)
+    listed = await mesh.pipeline.ListSessions(request, timeout=_TIMEOUT_S)
+    running = [session for session in listed.sessions if session.state not in _ENDED]
+    for session in running:
+        stop = pipeline_pb2.StopSessionRequest(
+            environment_id=environment_id, session_id=session.session_id
+        )
+        await mesh.pipeline.StopSession(stop, timeout=_TIMEOUT_S)
+    return running
+
+
 async def get_session(
     mesh: Mesh, session: pipeline_pb2.Session
 ) -> pipeline_pb2.Session:

@@ -27,7 +27,7 @@ from services.pipeline.domain.frames import Pixels
 from spoton.common.v1 import events_pb2
 
 _WIDTH_PX, _MAX_HEIGHT_PX = 1500, 1300
-_LEGEND_PX, _TITLE_PX, _MARGIN_PX = 330, 78, 28
+_LEGEND_PX, _TITLE_PX, _MARGIN_PX = 480, 78, 28
 _LEGEND_LINE_PX = 26
 _MARGIN_M = 2.0
 _GRID_M = 5
@@ -208,21 +208,25 @@ def _draw_path(ground: Pixels, floor: _Floor, walk: Path2D) -> None:
     """Draw a line with a white edge, growing darker towards its end."""
     points_px = floor.to_px(walk.points_m)
     colour = colour_of(walk.label)
-    line(ground, points_px, WHITE, 7)
+    line(ground, points_px, WHITE, 5)
     shades = np.linspace(0.55, 0.0, max(1, len(points_px) - 1))
     for (before, after), pale in zip(pairwise(points_px), shades, strict=False):
         red, green, blue = (round(c + (255 - c) * pale) for c in colour)
-        line(ground, [tuple(before), tuple(after)], (red, green, blue), 4)
+        line(ground, [tuple(before), tuple(after)], (red, green, blue), 3)
 
 
 def _draw_ends(ground: Pixels, floor: _Floor, walked: Sequence[Path2D]) -> None:
-    """Mark where each path begins, and name it where it ends."""
-    for walk in walked:
-        begin, end = floor.to_px(walk.points_m[[0, -1]])
-        colour = colour_of(walk.label)
-        dot(ground, tuple(begin), 7, WHITE)
-        dot(ground, tuple(begin), 5, colour)
-        name = f"P{walk.label}" if walk.label else "?"
+    """Mark where each person was first seen, and name them where they were last."""
+    first = {walk.label: walk.points_m[0] for walk in reversed(walked)}
+    last = {walk.label: walk.points_m[-1] for walk in walked}
+    for label, point_m in first.items():
+        (begin,) = floor.to_px(point_m)
+        dot(ground, tuple(begin), 8, WHITE)
+        dot(ground, tuple(begin), 6, colour_of(label))
+    for label, point_m in last.items():
+        (end,) = floor.to_px(point_m)
+        name = f"P{label}" if label else "?"
+        colour = colour_of(label)
         write_pill(ground, name, end[0] + 5, end[1] - 4, height_px=11, colour=colour)
 
 

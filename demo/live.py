@@ -23,7 +23,7 @@ from spoton.pipeline.v1 import pipeline_pb2
 
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 _REFRESH_S = 0.5
-_PLAIN_LINE_S = 5.0
+_PLAIN_LINE_S = 10.0
 
 
 class LiveView:

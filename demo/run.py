@@ -18,6 +18,7 @@ from demo.client import (
     ended_session,
     import_environment,
     list_identities,
+    stop_sessions,
     watch,
 )
 from demo.clip import obtain_clip
@@ -106,6 +107,8 @@ async def _track(mesh: Mesh, options: Options, console: Console) -> Outcome:
         f"Environment {ENVIRONMENT}: {imported.created} entries created, "
         f"{imported.updated} updated, {imported.unchanged} unchanged."
     )
+    for left_over in await stop_sessions(mesh, ENVIRONMENT):
+        console.print(f"Stopped session {left_over.session_id} of an earlier run.")
     session = await create_session(mesh, ENVIRONMENT, ignore_floor=options.no_floor)
     evidence = "appearance alone" if options.no_floor else "floor and appearance"
     console.print(f"Session {session.session_id}, identities by {evidence}.")

@@ -19,6 +19,7 @@ _PANEL_HEIGHT_PX = 540
 _GAP_PX = 6
 _HEADER_PX = 34
 _FOOTER_PX = 50
+_ID_PX, _LEAST_CELL_PX, _CELL_GAP_PX = 8, 44, 14
 _BACKGROUND: Colour = (24, 27, 33)
 _CODECS: Sequence[tuple[str, Mapping[str, str]]] = (
     ("libx264", {"preset": "superfast", "crf": "22"}),
@@ -137,17 +138,18 @@ def _write_footer(
     base = _HEADER_PX + _PANEL_HEIGHT_PX + 31
     time = update.capture_time.ToDatetime().strftime("%H:%M:%S.%f")[:-5]
     write(picture, time, 10, base, height_px=12, colour=WHITE)
-    left = 130.0
+    left = 130
     present = {people.survivor(person.global_id) for person in update.persons}
     for global_id in sorted(present, key=people.label):
-        label = people.label(global_id)
-        text = f"P{label} = id {global_id}"
-        if left + text_width_px(text, 10) + 40 > picture.shape[1]:
+        label, name = people.label(global_id), f"id {global_id}"
+        width = max(_LEAST_CELL_PX, text_width_px(name, _ID_PX)) + _CELL_GAP_PX
+        if left + width > picture.shape[1]:
             write(picture, "...", left, base, height_px=10, colour=MUTED)
             break
-        dot(picture, (left, base - 5), 6, colour_of(label))
-        write(picture, text, left + 12, base, height_px=10, colour=WHITE)
-        left += text_width_px(text, 10) + 36
+        dot(picture, (left + 5, base - 12), 5, colour_of(label))
+        write(picture, f"P{label}", left + 15, base - 7, height_px=10, colour=WHITE)
+        write(picture, name, left, base + 9, height_px=_ID_PX, colour=MUTED)
+        left += width
 
 
 def _add_stream(

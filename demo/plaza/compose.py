@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from services.pipeline.domain.transform import FrameTransform
 
@@ -19,6 +20,9 @@ DOCUMENT = FOLDER / "environment.json"
 CLIP_NAME = "vtest.avi"
 
 _START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+Corners = tuple[tuple[float, float], ...]
+"""A polygon by its corners, pixels of the whole view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,19 @@ class VirtualCamera:
         display_name: Name for people.
         transform: What makes it different from the others.
         clock_offset: How far its clock runs ahead of UTC.
+        masks: Parts of the whole view in which nobody is looked for, each by its
+            corners in pixels.
     """
 
     camera_id: str
     display_name: str
     transform: FrameTransform
     clock_offset: timedelta
+    masks: tuple[Corners, ...] = ()
 
+
+# A jacket that lies on the lawn from the first frame to the last.
+_JACKET: Corners = ((62, 488), (168, 488), (168, 534), (62, 534))
 
 CAMERAS = (
     VirtualCamera(
@@ -44,6 +54,7 @@ CAMERAS = (
         "West, the lawn and the path",
         FrameTransform((0, 0, 450, 576), 1.1, (1.06, 1.0, 0.94), (3.0, 0.0, -3.0)),
         timedelta(milliseconds=-120),
+        masks=(_JACKET,),
     ),
     VirtualCamera(
         "centre",
@@ -102,6 +113,10 @@ def _camera(camera: VirtualCamera, full_view: dict[str, Any]) -> dict[str, Any]:
             "colour_gain": list(transform.colour_gain),
             "colour_offset": list(transform.colour_offset),
         },
+        "ignore_masks": [
+            {"corners": _mapped(mask, transform.decoded_to_frame(width, height))}
+            for mask in camera.masks
+        ],
         "clock_offset": f"{camera.clock_offset.total_seconds():.6f}s",
         "bias_floor_m": 0.1,
         "calibration": {
@@ -110,6 +125,14 @@ def _camera(camera: VirtualCamera, full_view: dict[str, Any]) -> dict[str, Any]:
             "note": "composed from the homography of the whole view",
         },
     }
+
+
+def _mapped(
+    corners: Corners, to_frame: npt.NDArray[np.float64]
+) -> list[dict[str, float]]:
+    """Return corners of the whole view as corners of the camera's frame."""
+    points = [to_frame @ (x, y, 1.0) for x, y in corners]
+    return [{"x": float(point[0]), "y": float(point[1])} for point in points]
 
 
 def frame_to_floor(transform: FrameTransform, full_view: dict[str, Any]) -> list[float]:
