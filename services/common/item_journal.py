@@ -55,6 +55,11 @@ class ItemJournal(Generic[Request, Answer]):
         self._clock = asyncio.get_running_loop().time
 
     @property
+    def unanswered(self) -> int:
+        """How many items have no answer yet."""
+        return self._unanswered
+
+    @property
     def failed(self) -> bool:
         """Whether `fail` was called."""
         return self._failure is not None

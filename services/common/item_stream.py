@@ -34,6 +34,7 @@ _SUSPICIOUS = (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL)
 _MOST_SUSPICIONS = 3
 _FIRST_BACKOFF_S = 0.1
 _LAST_BACKOFF_S = 2.0
+_CLOSING_TIMEOUT_S = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -110,6 +111,8 @@ class ItemStream(Generic[Request, Answer]):
         self._progress_timeout_s = progress_timeout_s
         self._opening_timeout_s = opening_timeout_s
         self._give_up_after_s = give_up_after_s
+        self._talking = False
+        self._closing = False
         self._journal: ItemJournal[Request, Answer] = ItemJournal()
         self._task = asyncio.create_task(self._run(), name=f"item stream {name}")
 
@@ -134,14 +137,22 @@ class ItemStream(Generic[Request, Answer]):
         return self._journal.failed
 
     async def close(self) -> None:
-        """End the stream; items without an answer fail with Unavailable."""
+        """End the stream; items without an answer fail with Unavailable.
+
+        A server that has answered everything is told that no more will come, and may
+        finish its work.
+        """
+        if self._talking and not self._journal.unanswered:
+            self._closing = True
+            await self._journal.stop_sending()
+            await asyncio.wait([self._task], timeout=_CLOSING_TIMEOUT_S)
         await end_tasks(self._task)
         await self._journal.fail(Unavailable(f"{self.name} was closed"))
 
     async def _run(self) -> None:
         """Open the stream again and again, until it is closed or fails for good."""
         away = _Absence(self._give_up_after_s)
-        while True:
+        while not self._closing:
             try:
                 drained = await self._talk(away)
             except (aio.AioRpcError, SpotOnError) as failure:
@@ -156,7 +167,7 @@ class ItemStream(Generic[Request, Answer]):
                 _log.warning("reopening", stream=self.name, cause=str(error))
                 await asyncio.sleep(away.backoff_s())
             else:
-                if not drained:
+                if not drained and not self._closing:
                     await asyncio.sleep(away.backoff_s())
             self.reopened += 1
 
@@ -167,12 +178,14 @@ class ItemStream(Generic[Request, Answer]):
         try:
             await self._open(call)
             self._journal.rewind()
+            self._talking = True
             helpers = [
                 asyncio.create_task(self._send(call)),
                 asyncio.create_task(self._watch(call)),
             ]
             return await self._receive(call, away)
         finally:
+            self._talking = False
             call.cancel()
             # What broke the call is told by its status, not by its writer.
             await end_tasks(*helpers)

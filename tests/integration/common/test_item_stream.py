@@ -227,3 +227,23 @@ async def test_overload_is_not_retried() -> None:
         with pytest.raises(Overloaded, match="full"):
             await stream.ask(frame(0))
         await stream.close()
+
+
+async def test_a_closed_stream_lets_the_server_finish() -> None:
+    """A server learns that no more will come, and is not cut off."""
+    finished = asyncio.Event()
+
+    class Finishing(EchoServicer):
+        async def Detect(self, request_iterator, context):
+            answers = answer_in_order(
+                request_iterator, self._echo, window=4, drain=self._drain
+            )
+            async for answer in answers:
+                yield answer
+            finished.set()
+
+    async with echo_server(Finishing(Echo(), 4, DrainSignal())) as stub:
+        stream = ItemStream(stub.Detect, StatelessDialect(), name="echo")
+        await stream.ask(frame(1))
+        await stream.close()
+        assert finished.is_set()
