@@ -32,6 +32,7 @@ from tests.bench.measuring import (
     Pair,
     Throughput,
     added_latency,
+    frames_per_s,
     memory,
     pairs,
     prepare,
@@ -42,6 +43,7 @@ from tests.bench.null_detector import NULL_MODEL_S
 from tests.bench.observed_pipeline import LATENCIES_VARIABLE
 from tests.bench.report import Results, print_tables, write_json
 from tests.bench.scene import Scene
+from tests.bench.statistics import percentile_ms
 
 WARM_UP = Scene("warm-up", frames=15)
 WITH_MODEL = Scene("plaza", frames=100)
@@ -150,7 +152,7 @@ async def _with_model(home: Path, repeats: Repeats, console: Console) -> WithMod
         measured: list[Pair] = []
         async for pair in pairs(arms, WITH_MODEL, repeats.model_pairs):
             measured.append(pair)
-            console.print(f"  pair {len(measured)} of {repeats.model_pairs}")
+            console.print(_line(f"pair {len(measured)}", pair, WITH_MODEL))
         return WithModel(
             throughput(model, WITH_MODEL, measured),
             traffic(arms, measured[-1][0]),
@@ -168,12 +170,22 @@ async def _with_null(
         fast: list[Pair] = []
         async for pair in pairs(arms, WITH_NULL, repeats.null_pairs):
             fast.append(pair)
-            console.print(f"  pair {len(fast)} of {repeats.null_pairs}")
+            console.print(_line(f"pair {len(fast)}", pair, WITH_NULL))
         paced: list[Pair] = []
         async for pair in pairs(arms, REAL_TIME, repeats.latency_pairs, speed=1.0):
             paced.append(pair)
-            console.print(f"  real time, pair {len(paced)} of {repeats.latency_pairs}")
+            console.print(_line(f"real time, pair {len(paced)}", pair, REAL_TIME))
     return throughput(_NULL_NAME, WITH_NULL, fast), added_latency(paced)
+
+
+def _line(name: str, pair: Pair, scene: Scene) -> str:
+    """Return what a pair showed, for whoever waits."""
+    rates = [frames_per_s(cost, scene) for cost in pair]
+    p50_ms = [percentile_ms(cost.latencies_s, 50) for cost in pair]
+    return (
+        f"  {name}: mesh {rates[0]:.1f} frames/s, latency p50 {p50_ms[0]:.1f} ms; "
+        f"one process {rates[1]:.1f} frames/s, {p50_ms[1]:.1f} ms"
+    )
 
 
 if __name__ == "__main__":

@@ -118,11 +118,16 @@ async def pairs(
         yield costs[arms.mesh.name], costs[arms.one_process.name]
 
 
+def frames_per_s(cost: SessionCost, scene: Scene) -> float:
+    """Return the pictures per second that a session got through, once under way."""
+    return rate_per_s(cost.commit_times_ms, scene.cameras, WARM_UP_SETS)
+
+
 def throughput(model: str, scene: Scene, measured: Sequence[Pair]) -> Throughput:
     """Return what pairs of sessions at full speed tell."""
 
     def fps(cost: SessionCost) -> float:
-        return rate_per_s(cost.commit_times_ms, scene.cameras, WARM_UP_SETS)
+        return frames_per_s(cost, scene)
 
     def cpu_ms(cost: SessionCost) -> float:
         return cost.services_cpu_ms_per_frame + cost.stores_cpu_ms_per_frame
