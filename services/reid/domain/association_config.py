@@ -34,7 +34,8 @@ class AssociationConfig:
         pair_evidence_limit: Most floor evidence of a pair, nats.
 
         appearance_slope: Evidence of a similarity of 1, nats, falling linearly to 0
-            at the embedder's match similarity. Measured 4.6 for stripes on EPFL 4p.
+            at the embedder's match similarity. Measured for stripes on crops of three
+            cameras: 6.5, and 4.6 with shifted colours; networks are steeper.
         appearance_limit: Most evidence of one vector, nats.
         appearance_full_count: Vectors of a track after which more add nothing.
             Crops of one track look alike, so they are no independent proof.
@@ -94,7 +95,7 @@ class AssociationConfig:
     floor_first_weight: float = 0.3
     pair_evidence_limit: float = 15.0
 
-    appearance_slope: float = 4.5
+    appearance_slope: float = 6.0
     appearance_limit: float = 3.0
     appearance_full_count: int = 4
     prototype_merge_similarity: float = 0.9
