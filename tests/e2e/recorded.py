@@ -1,0 +1,139 @@
+"""Run sessions over recordings, and tell what came out."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from demo.client import Mesh, create_session, get_session, list_identities, watch
+from spoton.common.v1 import events_pb2
+from spoton.pipeline.v1 import pipeline_pb2
+from stack.launcher import Stack
+
+_LIMIT_S = 90.0
+
+Disturb = Callable[[pipeline_pb2.Session], Awaitable[None]]
+"""Does something to a session that has just published its first frame sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running stack and an environment in it."""
+
+    stack: Stack
+    mesh: Mesh
+    environment_id: str
+    media: Path
+
+    def kill(self, program: str) -> int:
+        """End a program at once, as a crash would; return its process id."""
+        pid = self.stack.supervisor.states()[program].pid
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def freeze(self, program: str, duration_s: float) -> None:
+        """Let a program and its children hang for a while."""
+        parent = psutil.Process(self.stack.supervisor.states()[program].pid)
+        frozen = [parent, *parent.children(recursive=True)]
+        for process in frozen:
+            process.suspend()
+        try:
+            await asyncio.sleep(duration_s)
+        finally:
+            for process in frozen:
+                process.resume()
+
+
+@dataclass(slots=True)
+class Run:
+    """What a session published and counted.
+
+    Attributes:
+        session: The session after its end.
+        sequences: Number of each event in the environment's log.
+        frame_sets: Number of each frame set, in the order of publication.
+        tracks: By camera and frame, the boxes with label or 0, rounded.
+        kinds: What was published about the session itself.
+        persons: By label, the cameras that saw the person and for how many sets.
+    """
+
+    session: pipeline_pb2.Session
+    sequences: list[int] = field(default_factory=list)
+    frame_sets: list[int] = field(default_factory=list)
+    tracks: dict[tuple[str, int], list[tuple[int, ...]]] = field(default_factory=dict)
+    kinds: list[int] = field(default_factory=list)
+    persons: dict[int, dict[str, int]] = field(default_factory=dict)
+
+
+async def run_session(site: Site, disturb: Disturb | None = None) -> Run:
+    """Run a session to its end, disturbed after its fifth frame set if asked."""
+    created = await create_session(site.mesh, site.environment_id, ignore_floor=False)
+    run = Run(created)
+    disturbance: asyncio.Task[None] | None = None
+    async with asyncio.timeout(_LIMIT_S):
+        async for event in watch(site.mesh, created):
+            run.sequences.append(event.sequence)
+            if event.HasField("tracking"):
+                note_update(run, event.tracking)
+            elif event.HasField("session"):
+                run.kinds.append(event.session.kind)
+            if disturb and disturbance is None and len(run.frame_sets) == 5:
+                disturbance = asyncio.create_task(disturb(created))
+        if disturbance is not None:
+            await disturbance
+        while run.session.state not in ENDED:
+            run.session = await get_session(site.mesh, created)
+            await asyncio.sleep(0.1)
+        for identity in await list_identities(site.mesh, created):
+            if not identity.merged_into:
+                run.persons[identity.label] = {
+                    sighting.camera_id: sighting.frame_sets
+                    for sighting in identity.cameras
+                }
+    return run
+
+
+ENDED = (
+    pipeline_pb2.SESSION_STATE_COMPLETED,
+    pipeline_pb2.SESSION_STATE_STOPPED,
+    pipeline_pb2.SESSION_STATE_FAILED,
+)
+
+
+def note_update(run: Run, update: events_pb2.TrackingUpdate) -> None:
+    """Write down what one frame set published."""
+    run.frame_sets.append(update.frame_set)
+    labels = {person.global_id: person.label for person in update.persons}
+    for camera in update.cameras:
+        key = (camera.frame.camera_id, camera.frame.frame_index)
+        assert key not in run.tracks, f"{key} was published twice"
+        run.tracks[key] = [
+            (
+                track.track_id,
+                labels.get(track.global_id, 0),
+                round(track.box.x_min),
+                round(track.box.y_max),
+            )
+            for track in camera.tracks
+        ]
+
+
+def counts(run: Run) -> dict[str, tuple[int, ...]]:
+    """Return what was counted for each camera, without times."""
+    return {
+        camera.camera_id: (
+            camera.received,
+            camera.processed,
+            sum(dropped.count for dropped in camera.dropped),
+            camera.in_flight,
+            camera.lost_upstream,
+            camera.detections,
+            camera.strong_detections,
+            camera.tracks,
+        )
+        for camera in run.session.cameras
+    }
