@@ -179,6 +179,7 @@ def _make_writer(
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:
-    """Stop a background task."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    """Stop a background task, even if a library swallows a cancellation."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=1.0)
