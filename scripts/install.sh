@@ -19,6 +19,6 @@ esac
 scripts/uv.sh
 uv=.venv-uv/bin/uv
 [ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
-"$uv" pip sync --python .venv/bin/python --require-hashes "requirements/$profile.txt"
+"$uv" pip sync --python .venv/bin/python --compile-bytecode --require-hashes "requirements/$profile.txt"
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e ./protos
 echo "$wanted" >"$stamp"

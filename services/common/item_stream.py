@@ -150,6 +150,15 @@ class ItemStream(Generic[Request, Answer]):
         await self._journal.fail(Unavailable(f"{self.name} was closed"))
 
     async def _run(self) -> None:
+        """Keep the stream open; whatever ends it, nobody waits for ever."""
+        try:
+            await self._keep_open()
+        except Exception:
+            _log.exception("stream broke", stream=self.name)
+            await self._journal.fail(SpotOnError(f"{self.name} broke"))
+            raise
+
+    async def _keep_open(self) -> None:
         """Open the stream again and again, until it is closed or fails for good."""
         away = _Absence(self._give_up_after_s)
         while not self._closing:
@@ -184,6 +193,10 @@ class ItemStream(Generic[Request, Answer]):
                 asyncio.create_task(self._watch(call)),
             ]
             return await self._receive(call, away)
+        except asyncio.InvalidStateError as error:
+            # What grpc raises when a message is written to a call that has ended.
+            await _raise_status(call)
+            raise Unavailable(f"{self.name}: the server left") from error
         finally:
             self._talking = False
             call.cancel()
@@ -200,8 +213,6 @@ class ItemStream(Generic[Request, Answer]):
                 first: Any = await call.read()
         except TimeoutError:
             raise Unavailable(f"{self.name}: no window in time") from None
-        except asyncio.InvalidStateError:
-            first = aio.EOF
         if first is aio.EOF:
             await _raise_status(call)
             raise Unavailable(f"{self.name}: ended before its window")

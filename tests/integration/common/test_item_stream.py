@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import grpc
 import pytest
 from grpc import aio
 
@@ -247,3 +248,48 @@ async def test_a_closed_stream_lets_the_server_finish() -> None:
         await stream.ask(frame(1))
         await stream.close()
         assert finished.is_set()
+
+
+async def test_a_server_that_dies_while_the_client_completes_an_item() -> None:
+    """A second request that meets a dead call is sent again to the next replica."""
+    asked = 0
+
+    class TwoSteps(detector_pb2_grpc.DetectorServiceServicer):
+        async def Detect(self, request_iterator, context):
+            nonlocal asked
+            asked += 1
+            yield detector_pb2.DetectResponse(
+                window=stream_pb2.CreditWindow(max_in_flight=1)
+            )
+            async for request in request_iterator:
+                if not request.tiles:
+                    yield detector_pb2.DetectResponse(frame=request.frame)
+                    if asked == 1:
+                        await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+                else:
+                    result = detector_pb2.DetectResult(model_id="whole")
+                    yield detector_pb2.DetectResponse(
+                        frame=request.frame, result=result
+                    )
+
+    class Asking(StatelessDialect):
+        def asks_more(self, answer) -> bool:
+            return answer.WhichOneof("outcome") is None
+
+    async with echo_server(TwoSteps()) as stub:
+        calls = 0
+
+        async def complete(answer):
+            nonlocal calls
+            calls += 1
+            await asyncio.sleep(0.3)  # The call ends meanwhile.
+            request = detector_pb2.DetectRequest(frame=answer.frame)
+            request.tiles.add()
+            return request
+
+        stream = ItemStream(stub.Detect, Asking(), name="two steps")
+        async with asyncio.timeout(10):
+            answer = await stream.ask(frame(5), complete)
+        assert answer.result.model_id == "whole"
+        assert (asked, calls) == (2, 1)
+        await stream.close()
