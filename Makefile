@@ -2,6 +2,7 @@
 # PYTHON names the Python to make the virtual environments with, 3.11 or newer.
 export PYTHON ?= python3
 BIN := .venv/bin
+STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev install-generator demo run test check protos bench models lock clean
@@ -18,8 +19,8 @@ install-dev:
 install-generator:
 	@scripts/install-generator.sh
 
-demo: install ## Track people on real video, then stay up; ONCE=1 exits instead
-	@$(BIN)/python -m demo $(if $(ONCE),--once)
+demo: install ## Track people on real video, then stay up; ONCE=1 exits, NO_FLOOR=1 switches the floor off
+	@$(BIN)/python -m demo $(if $(ONCE),--once) $(if $(NO_FLOOR),--no-floor) --started $(STARTED)
 
 run: install ## Run stores and services until Ctrl-C
 	@$(BIN)/python -m stack up
