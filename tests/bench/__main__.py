@@ -46,7 +46,7 @@ from tests.bench.scene import Scene
 from tests.bench.statistics import percentile_ms
 
 WARM_UP = Scene("warm-up", frames=15)
-WITH_MODEL = Scene("plaza", frames=100)
+WITH_MODEL = Scene("plaza", frames=60)
 WITH_NULL = Scene("plaza-null", frames=200)
 REAL_TIME = Scene("four-cameras", frames=120, fourth_camera=True)
 SCENES = (WARM_UP, WITH_MODEL, WITH_NULL, REAL_TIME)
@@ -78,7 +78,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("build/bench.json"))
     parser.add_argument("--model-pairs", type=int, default=3)
-    parser.add_argument("--null-pairs", type=int, default=5)
+    parser.add_argument("--null-pairs", type=int, default=4)
     parser.add_argument("--latency-pairs", type=int, default=3)
     options = parser.parse_args()
     repeats = Repeats(options.model_pairs, options.null_pairs, options.latency_pairs)

@@ -152,7 +152,7 @@ def _variables(stack: Stack) -> dict[str, str]:
     The servers are the mesh's; database and events are the one process's own.
     """
     stack.stores.postgres.create_database(DATABASE)
-    variables = {}
+    variables: dict[str, str] = {}
     for name, service in SERVICES.items():
         variables |= stack.stores.variables(name, service)
         prefix = f"SPOTON_{name.upper()}"

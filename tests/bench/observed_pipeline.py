@@ -36,5 +36,5 @@ def latencies_path(environment: "os._Environ[str]", session_id: str) -> Path:
 
 
 if __name__ == "__main__":
-    bootstrap.MeshRunner = ObservedRunner  # type: ignore[misc]
+    bootstrap.MeshRunner = ObservedRunner  # type: ignore[attr-defined]
     sys.exit(__main__.main())

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -130,7 +131,7 @@ async def _commit_times_ms(arm: Arm, session: pipeline_pb2.Session) -> Sequence[
     """Return when Valkey appended each update of a session, by its own clock."""
     keys = LogKeys(EnvironmentId(session.environment_id))
     async with Redis.from_url(arm.redis_url) as redis:
-        entries = await redis.xrange(keys.events)
+        entries: Any = await redis.xrange(keys.events)
     return [
         float(entry[b"at"])
         for _, entry in entries
