@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from services.common.batching import BatchSettings
 from services.common.environ import ConfigError, Environ
 from services.common.errors import NotFound
 from services.common.grpc_server import ServerSettings
 from services.common.images import DEFAULT_MAX_PIXELS
 from services.common.models import DetectorEntry, cache_dir, load_registry, model_dir
-from services.detector.batching import BatchSettings
 from services.detector.domain.geometry import Size
 from services.detector.domain.tiles import TilePolicy
 

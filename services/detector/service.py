@@ -84,7 +84,7 @@ class DetectionService:
     async def _detect(self, frame: Size, tiles: Sequence[Tile]) -> Detections:
         """Search every tile and merge what they show."""
         found = await asyncio.gather(
-            *(self._batcher.detect(tile.pixels) for tile in tiles)
+            *(self._batcher.run(tile.pixels) for tile in tiles)
         )
         placed = [
             part.to_frame(tile.size, tile.region)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.common.batching import BatchSettings
 from services.common.environ import Environ
 from services.common.grpc_server import ServerSettings
 from services.common.images import DEFAULT_MAX_PIXELS
 from services.common.models import cache_dir, model_dir
 from services.reid.adapters.s3 import S3Settings
-from services.reid.service.embedding import BatchSettings
 
 DEFAULT_PORT = 7102
 STRIPES = "stripes"

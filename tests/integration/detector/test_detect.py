@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from grpc import aio
 
+from services.common.batching import BatchSettings
 from services.common.convert import image_to_proto
 from services.common.drain import DrainSignal
 from services.common.grpc_errors import error_from_status
 from services.common.item_stream import ItemStream, StatelessDialect
-from services.detector.batching import BatchSettings
 from services.detector.config import load_config
 from services.detector.domain.geometry import Size
 from services.detector.observe import FRAMES

@@ -6,7 +6,8 @@ import threading
 import numpy as np
 import pytest
 
-from services.detector.batching import Batcher, BatchSettings
+from services.common.batching import BatchSettings
+from services.detector.batching import Batcher
 from services.detector.domain.detections import Detections
 from services.detector.domain.tiles import RgbImage
 from tests.fakes.detector import FakeDetector
@@ -26,7 +27,7 @@ async def test_each_caller_gets_its_own() -> None:
     """Of many callers, each is answered for its own picture."""
     async with Batcher(FakeDetector(), BatchSettings(threads=2)) as batcher:
         found = await asyncio.gather(
-            *(batcher.detect(picture(width)) for width in range(1, 30))
+            *(batcher.run(picture(width)) for width in range(1, 30))
         )
     assert [part.boxes_px[0, 2] for part in found] == list(range(1, 30))
 
@@ -37,9 +38,9 @@ async def test_callers_share_a_batch() -> None:
     settings = BatchSettings(max_batch=8, max_wait_s=0.0)
     async with Batcher(detector, settings) as batcher:
         detector.gate.clear()
-        first = asyncio.create_task(batcher.detect(picture()))
+        first = asyncio.create_task(batcher.run(picture()))
         await entered(detector)
-        others = [asyncio.create_task(batcher.detect(picture())) for _ in range(6)]
+        others = [asyncio.create_task(batcher.run(picture())) for _ in range(6)]
         await asyncio.sleep(0)
         detector.gate.set()
         await asyncio.gather(first, *others)
@@ -50,7 +51,7 @@ async def test_a_batch_waits_for_others() -> None:
     """The first picture waits for company until the batch is full."""
     detector = FakeDetector(max_batch=2)
     async with Batcher(detector, BatchSettings(max_wait_s=10.0)) as batcher:
-        await asyncio.gather(batcher.detect(picture()), batcher.detect(picture()))
+        await asyncio.gather(batcher.run(picture()), batcher.run(picture()))
     assert detector.batches == [2]
 
 
@@ -59,7 +60,7 @@ async def test_single_picture_models_do_not_wait() -> None:
     detector = FakeDetector(max_batch=1)
     async with Batcher(detector, BatchSettings(max_wait_s=60.0)) as batcher:
         async with asyncio.timeout(10):
-            await batcher.detect(picture())
+            await batcher.run(picture())
     assert detector.batches == [1]
 
 
@@ -72,7 +73,7 @@ async def test_runs_in_other_threads() -> None:
         return Detections.none()
 
     async with Batcher(FakeDetector(find), BatchSettings()) as batcher:
-        await batcher.detect(picture())
+        await batcher.run(picture())
     assert threads
     assert threading.get_ident() not in threads
 
@@ -82,14 +83,14 @@ async def test_cancelled_pictures_are_not_run() -> None:
     detector = FakeDetector(max_batch=1)
     async with Batcher(detector, BatchSettings()) as batcher:
         detector.gate.clear()
-        first = asyncio.create_task(batcher.detect(picture()))
+        first = asyncio.create_task(batcher.run(picture()))
         await entered(detector)
-        gone = asyncio.create_task(batcher.detect(picture()))
+        gone = asyncio.create_task(batcher.run(picture()))
         await asyncio.sleep(0)
         gone.cancel()
         detector.gate.set()
         await first
-        await batcher.detect(picture())
+        await batcher.run(picture())
     assert detector.batches == [1, 1]
 
 
@@ -104,14 +105,12 @@ async def test_failure_reaches_every_caller_and_passes() -> None:
     settings = BatchSettings(max_wait_s=10.0)
     async with Batcher(FakeDetector(find, max_batch=2), settings) as batcher:
         failed = await asyncio.gather(
-            batcher.detect(picture(1)),
-            batcher.detect(picture(2)),
+            batcher.run(picture(1)),
+            batcher.run(picture(2)),
             return_exceptions=True,
         )
         assert [str(error) for error in failed] == ["broken", "broken"]
-        fine = await asyncio.gather(
-            batcher.detect(picture(2)), batcher.detect(picture(2))
-        )
+        fine = await asyncio.gather(batcher.run(picture(2)), batcher.run(picture(2)))
     assert [len(part) for part in fine] == [0, 0]
 
 
@@ -120,7 +119,7 @@ async def test_full_queue_makes_callers_wait() -> None:
     detector = FakeDetector(max_batch=1)
     async with Batcher(detector, BatchSettings()) as batcher:
         detector.gate.clear()
-        calls = [asyncio.create_task(batcher.detect(picture())) for _ in range(20)]
+        calls = [asyncio.create_task(batcher.run(picture())) for _ in range(20)]
         await entered(detector)
         assert batcher._queue.full()
         detector.gate.set()
@@ -134,7 +133,7 @@ async def test_as_many_batches_as_threads(threads: int) -> None:
     detector = FakeDetector(max_batch=1)
     async with Batcher(detector, BatchSettings(threads=threads)) as batcher:
         detector.gate.clear()
-        calls = [asyncio.create_task(batcher.detect(picture())) for _ in range(6)]
+        calls = [asyncio.create_task(batcher.run(picture())) for _ in range(6)]
         for _ in range(threads):
             await entered(detector)
         assert len(detector.batches) == threads

@@ -5,9 +5,10 @@ from functools import partial
 import numpy as np
 import pytest
 
+from services.common.batching import BatchSettings
 from services.common.errors import InvalidInput, Overloaded
 from services.detector.adapters.cutting import cut_tiles
-from services.detector.batching import Batcher, BatchSettings
+from services.detector.batching import Batcher
 from services.detector.domain.geometry import Region, Size
 from services.detector.domain.tiles import RgbImage, Tile, TilePolicy
 from services.detector.service import DetectionService
