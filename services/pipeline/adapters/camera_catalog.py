@@ -1,13 +1,18 @@
 """Which environments and cameras exist, asked of the mapper."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from grpc import aio
 
+from services.common.errors import NotFound, SpotOnError, Unavailable
 from services.common.grpc_errors import error_from_rpc
 from services.common.ids import CameraId, EnvironmentId
 from services.pipeline.service import CatalogCamera
-from spoton.mapper.v1 import mapper_pb2, mapper_pb2_grpc
+from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
+
+if TYPE_CHECKING:  # Names that exist in the type stubs only.
+    from spoton.mapper.v1.mapper_pb2_grpc import MapperServiceAsyncStub
 
 _DEADLINE_S = 5.0
 _PAGE_SIZE = 1000
@@ -26,28 +31,42 @@ class MapperCameraCatalog:
             NotFound: There is no such environment.
             Unavailable: The mapper cannot be asked.
         """
-        cameras: list[CatalogCamera] = []
-        request = mapper_pb2.ListCamerasRequest(
-            environment_id=environment_id, page_size=_PAGE_SIZE
-        )
-        while True:
-            page = await self._page(request)
-            cameras += (
-                CatalogCamera(
-                    camera_id=CameraId(camera.camera_id),
-                    has_source=camera.source.WhichOneof("kind") is not None,
-                    is_recording=camera.source.WhichOneof("kind") == "file",
-                )
-                for camera in page.cameras
+        return [
+            CatalogCamera(
+                camera_id=CameraId(camera.camera_id),
+                has_source=camera.source.WhichOneof("kind") is not None,
+                is_recording=camera.source.WhichOneof("kind") == "file",
             )
-            if not page.next_page_token:
-                return cameras
-            request.page_token = page.next_page_token
+            for camera in await list_cameras(self._mapper, environment_id)
+        ]
 
-    async def _page(
-        self, request: mapper_pb2.ListCamerasRequest
-    ) -> mapper_pb2.ListCamerasResponse:
+
+async def list_cameras(
+    mapper: "MapperServiceAsyncStub", environment_id: EnvironmentId
+) -> list[environment_pb2.Camera]:
+    """Return an environment's cameras, by name.
+
+    Raises:
+        NotFound: There is no such environment.
+        Unavailable: The mapper cannot be asked.
+    """
+    cameras: list[environment_pb2.Camera] = []
+    request = mapper_pb2.ListCamerasRequest(
+        environment_id=environment_id, page_size=_PAGE_SIZE
+    )
+    while True:
         try:
-            return await self._mapper.ListCameras(request, timeout=_DEADLINE_S)
-        except aio.AioRpcError as error:
-            raise error_from_rpc(error) from error
+            page = await mapper.ListCameras(request, timeout=_DEADLINE_S)
+        except aio.AioRpcError as rpc_error:
+            raise _translated(rpc_error) from rpc_error
+        cameras += page.cameras
+        if not page.next_page_token:
+            return cameras
+        request.page_token = page.next_page_token
+
+
+def _translated(rpc_error: aio.AioRpcError) -> SpotOnError:
+    error = error_from_rpc(rpc_error)
+    if isinstance(error, NotFound):
+        return error
+    return Unavailable(f"cameras unknown: {error}")

@@ -5,21 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from grpc import aio
 
 from services.common.convert import ns_from_timestamp
-from services.common.errors import NotFound, SpotOnError, Unavailable
-from services.common.grpc_errors import error_from_rpc
+from services.common.errors import NotFound, SpotOnError
 from services.common.ids import CameraId
+from services.pipeline.adapters.camera_catalog import list_cameras
 from services.pipeline.adapters.file_source import Recording
 from services.pipeline.adapters.media_folder import find_recording
 from services.pipeline.domain.session import Session
 from services.pipeline.domain.transform import FrameTransform
 from services.pipeline.mesh.peers import Peers
-from spoton.mapper.v1 import environment_pb2, mapper_pb2
-
-_DEADLINE_S = 5.0
-_PAGE_SIZE = 1000
+from spoton.mapper.v1 import environment_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +60,8 @@ async def plan_cameras(
         Unavailable: The mapper is away.
     """
     environment_id = session.request.environment_id
-    cameras: dict[str, environment_pb2.Camera] = {}
-    token = ""
-    while True:
-        request = mapper_pb2.ListCamerasRequest(
-            environment_id=environment_id, page_size=_PAGE_SIZE, page_token=token
-        )
-        try:
-            page = await peers.mapper.ListCameras(request, timeout=_DEADLINE_S)
-        except aio.AioRpcError as rpc_error:
-            error = error_from_rpc(rpc_error)
-            if isinstance(error, NotFound):
-                raise error from rpc_error
-            raise Unavailable(f"cameras unknown: {error}") from rpc_error
-        cameras |= {camera.camera_id: camera for camera in page.cameras}
-        token = page.next_page_token
-        if not token:
-            break
+    listed = await list_cameras(peers.mapper, environment_id)
+    cameras = {camera.camera_id: camera for camera in listed}
     return [
         _plan(camera_id, cameras.get(camera_id), session, media)
         for camera_id in session.request.camera_ids
