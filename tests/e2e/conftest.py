@@ -15,9 +15,8 @@ from demo.clip import obtain_clip
 from demo.plaza.compose import DOCUMENT
 from stack.launcher import running
 from stack.ports import BASE_VARIABLE, free_ports, ports_from_environment
-from tests.e2e.recorded import Site
+from tests.e2e.recorded import REPOSITORY, Site
 
-REPOSITORY = Path(__file__).parents[2]
 FRAMES = 60
 """Frames of the recording that the tests use, 6 seconds."""
 
@@ -41,7 +40,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
         async with running(home, ports) as stack, connected(stack.addresses) as mesh:
             document = json.loads(DOCUMENT.read_text(encoding="utf-8"))
             await import_environment(mesh, "plaza", json.dumps(document))
-            yield Site(stack, mesh, "plaza", home / "media")
+            yield Site(stack, mesh, "plaza", clip)
     finally:
         os.environ.clear()
         os.environ.update(before)

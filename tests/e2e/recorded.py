@@ -14,7 +14,9 @@ from spoton.common.v1 import events_pb2
 from spoton.pipeline.v1 import pipeline_pb2
 from stack.launcher import Stack
 
-_LIMIT_S = 90.0
+REPOSITORY = Path(__file__).parents[2]
+
+_LIMIT_S = 140.0
 
 Disturb = Callable[[pipeline_pb2.Session], Awaitable[None]]
 """Does something to a session that has just published its first frame sets."""
@@ -22,12 +24,19 @@ Disturb = Callable[[pipeline_pb2.Session], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A running stack and an environment in it."""
+    """A running stack and an environment in it.
+
+    Attributes:
+        stack: The stack.
+        mesh: Its services.
+        environment_id: Environment with the beginning of the clip.
+        clip: The whole clip.
+    """
 
     stack: Stack
     mesh: Mesh
     environment_id: str
-    media: Path
+    clip: Path
 
     def kill(self, program: str) -> int:
         """End a program at once, as a crash would; return its process id."""

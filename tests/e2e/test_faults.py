@@ -10,7 +10,7 @@ from demo.client import get_session
 from spoton.pipeline.v1 import pipeline_pb2
 from tests.e2e.recorded import Run, Site, counts, run_session
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

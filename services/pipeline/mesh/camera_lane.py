@@ -312,4 +312,5 @@ def _names(seen: SeenFrame) -> dict[str, object]:
         "session_id": seen.ref.session_id,
         "camera_id": seen.camera_id,
         "frame_index": seen.frame.frame_index,
+        "trace_id": seen.ref.traceparent[3:35],
     }

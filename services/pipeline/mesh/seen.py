@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from services.common.convert import ns_to_timestamp
 from services.common.ids import CameraId, SessionId
@@ -73,5 +74,13 @@ def frame_ref(frame: Frame, session_id: SessionId) -> frame_pb2.FrameRef:
         camera_id=frame.camera_id,
         frame_index=frame.frame_index,
         capture_time=ns_to_timestamp(frame.capture_time_ns),
+        traceparent=_traceparent(frame, session_id),
         clock=frame_pb2.Clock(source=frame_pb2.CLOCK_SOURCE_FILE),
     )
+
+
+def _traceparent(frame: Frame, session_id: SessionId) -> str:
+    """Return a W3C trace context that is the same whenever the frame is read."""
+    name = f"{session_id}/{frame.camera_id}/{frame.frame_index}".encode()
+    digest = blake2b(name, digest_size=24).hexdigest()
+    return f"00-{digest[:32]}-{digest[32:]}-00"
