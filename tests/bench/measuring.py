@@ -26,6 +26,8 @@ class ArmThroughput:
         stores_cpu_ms_per_frame: Processor time of the stores.
         cpu_ms_by_service: Median processor time of each service for a frame.
         embeddings_per_frame: Vectors that were computed, median.
+        others_share: Share of the processors that other programs had meanwhile; what
+            is far from nothing spoils frames per second.
     """
 
     frames_per_s: Spread
@@ -33,6 +35,7 @@ class ArmThroughput:
     stores_cpu_ms_per_frame: Spread
     cpu_ms_by_service: Mapping[str, float]
     embeddings_per_frame: float
+    others_share: Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +162,7 @@ def _arm_throughput(
         embeddings_per_frame=spread(
             [cost.embeddings / cost.frames for cost in costs]
         ).median,
+        others_share=spread([cost.others_share for cost in costs]),
     )
 
 

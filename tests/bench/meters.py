@@ -46,6 +46,40 @@ def cpu_s(pids: Mapping[str, int]) -> dict[str, float]:
     return {name: _family_cpu_s(pid) for name, pid in pids.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class MachineTime:
+    """What all processors did since the machine started, seconds.
+
+    Attributes:
+        busy_s: Time in which they worked, or another guest had them.
+        total_s: All time, of all processors together.
+    """
+
+    busy_s: float
+    total_s: float
+
+
+def machine_time() -> MachineTime:
+    """Return what all processors did until now."""
+    times = psutil.cpu_times()
+    # Time of guests is part of user time.
+    total_s = sum(times) - getattr(times, "guest", 0) - getattr(times, "guest_nice", 0)
+    idle_s = times.idle + getattr(times, "iowait", 0.0)
+    return MachineTime(total_s - idle_s, total_s)
+
+
+def others_share(before: MachineTime, after: MachineTime, ours_s: float) -> float:
+    """Return the share of the processors' time that other programs took, [0, 1].
+
+    Args:
+        before: First reading.
+        after: Second reading.
+        ours_s: Processor time of the programs that do not count as others, seconds.
+    """
+    others_s = after.busy_s - before.busy_s - ours_s
+    return max(0.0, others_s) / max(after.total_s - before.total_s, 1e-9)
+
+
 def memory_mib(pids: Mapping[str, int]) -> dict[str, float]:
     """Return the resident memory of each process with its children, MiB.
 

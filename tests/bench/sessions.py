@@ -15,7 +15,14 @@ from services.common.ids import EnvironmentId
 from spoton.common.v1 import events_pb2
 from spoton.pipeline.v1 import pipeline_pb2
 from tests.bench.arms import Arm, BenchError
-from tests.bench.meters import Connection, Traffic, connections, cpu_s
+from tests.bench.meters import (
+    Connection,
+    Traffic,
+    connections,
+    cpu_s,
+    machine_time,
+    others_share,
+)
 from tests.bench.observed_pipeline import latencies_path
 from tests.bench.scene import Scene
 
@@ -41,6 +48,7 @@ class SessionCost:
         latencies_s: From a frame set's last picture to its confirmed commit.
         services_cpu_s: Processor time of the arm's services, by name.
         stores_cpu_s: Processor time of the stores, by name.
+        others_share: Share of the processors that other programs had, [0, 1].
         embeddings: Vectors that were computed.
         before: Counters of the connections before it.
         after: Counters of the connections after it.
@@ -51,6 +59,7 @@ class SessionCost:
     latencies_s: Sequence[float]
     services_cpu_s: dict[str, float]
     stores_cpu_s: dict[str, float]
+    others_share: float
     embeddings: int
     before: Reading
     after: Reading
@@ -80,9 +89,12 @@ async def run_session(
         BenchError: It did not process every frame, or took more than two minutes.
     """
     before = connections()
+    machine_before = machine_time()
     services_before, stores_before = cpu_s(arm.services), cpu_s(arm.stores)
     session = await _ended(arm, await _created(arm, scene, speed))
-    services_after, stores_after = cpu_s(arm.services), cpu_s(arm.stores)
+    services_s = _difference(cpu_s(arm.services), services_before)
+    stores_s = _difference(cpu_s(arm.stores), stores_before)
+    machine_after = machine_time()
     after = connections()
     _require_whole(session, scene)
     latencies = latencies_path(os.environ, session.session_id)
@@ -90,8 +102,13 @@ async def run_session(
         frames=scene.cameras * scene.frames,
         commit_times_ms=await _commit_times_ms(arm, session),
         latencies_s=json.loads(latencies.read_text()),
-        services_cpu_s=_difference(services_after, services_before),
-        stores_cpu_s=_difference(stores_after, stores_before),
+        services_cpu_s=services_s,
+        stores_cpu_s=stores_s,
+        others_share=others_share(
+            machine_before,
+            machine_after,
+            sum(services_s.values()) + sum(stores_s.values()),
+        ),
         embeddings=sum(camera.embeddings for camera in session.cameras),
         before=before,
         after=after,

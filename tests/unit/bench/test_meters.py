@@ -3,10 +3,12 @@
 import os
 
 from tests.bench.meters import (
+    MachineTime,
     Traffic,
     connections_from_ss,
     cpu_s,
     memory_mib,
+    others_share,
     traffic_by_port,
 )
 
@@ -41,3 +43,10 @@ def test_processor_time_grows_with_work() -> None:
 def test_memory_of_a_process_is_more_than_nothing() -> None:
     """Python alone takes some MiB."""
     assert memory_mib({"us": os.getpid()})["us"] > 5
+
+
+def test_what_is_not_ours_is_the_others() -> None:
+    """Two processors for ten seconds: they worked twelve, of which nine were ours."""
+    before, after = MachineTime(100.0, 500.0), MachineTime(112.0, 520.0)
+    assert others_share(before, after, ours_s=9.0) == 0.15
+    assert others_share(before, after, ours_s=13.0) == 0.0
