@@ -11,7 +11,6 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.common.errors import Unavailable
 from services.common.models import cache_dir, load_registry, locate, model_dir
 
 START_TIMEOUT_S = 30.0
@@ -53,12 +52,9 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 @pytest.fixture
 def weights() -> None:
-    """Skip the test if the model's file cannot be had here."""
-    try:
-        entry = load_registry().detector("movenet-multipose")
-        locate(entry.file, model_dir(), cache_dir())
-    except Unavailable as error:
-        pytest.skip(str(error))
+    """Fetch the model's file beforehand, so that no test waits for it."""
+    entry = load_registry().detector("movenet-multipose")
+    locate(entry.file, model_dir(), cache_dir())
 
 
 @pytest.mark.usefixtures("weights")
