@@ -1,12 +1,9 @@
 """The stream of one camera, over a real connection."""
 
 import asyncio
-import struct
-import zlib
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import grpc
 import numpy as np
 import pytest
@@ -23,6 +20,7 @@ from services.detector.observe import FRAMES
 from spoton.common.v1 import frame_pb2, geometry_pb2
 from spoton.detector.v1 import detector_pb2
 from tests.fakes.detector import FakeDetector
+from tests.fakes.pictures import encoded, huge_png
 
 SIZE = geometry_pb2.ImageSize(width=100, height=100)
 INVALID = grpc.StatusCode.INVALID_ARGUMENT.value[0]
@@ -33,18 +31,6 @@ def white(left: int = 20) -> np.ndarray:
     pixels = np.zeros((50, 50, 3), np.uint8)
     pixels[10:40, left : left + 10] = 255
     return pixels
-
-
-def encoded(pixels: np.ndarray, extension: str = ".png") -> bytes:
-    """Return a picture as a file."""
-    return cv2.imencode(extension, pixels)[1].tobytes()
-
-
-def huge_png() -> bytes:
-    """Return a PNG whose header claims 30,000 x 30,000 pixels."""
-    file = encoded(white())
-    header = b"IHDR" + struct.pack(">II", 30_000, 30_000) + file[24:29]
-    return file[:12] + header + struct.pack(">I", zlib.crc32(header)) + file[33:]
 
 
 def frame(
@@ -213,6 +199,18 @@ async def test_exceeding_the_window_ends_the_stream(serve: Any) -> None:
         code = await call.code()
         detector.gate.set()
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_half_closed_stream_answers_what_was_sent(serve: Any) -> None:
+    """A client that has said all it will still gets every answer."""
+    async with serve() as stub:
+        call = await opened(stub)
+        for index in range(3):
+            await call.write(frame(index))
+        await call.done_writing()
+        indices = [(await call.read()).frame.frame_index for _ in range(3)]
+        assert indices == [0, 1, 2]
+        assert await call.read() is aio.EOF
 
 
 async def test_cancelled_stream_leaves_the_server_well(serve: Any) -> None:

@@ -10,10 +10,12 @@ import pytest
 from grpc import aio
 
 from services.common.convert import image_to_proto
-from services.common.grpc_errors import error_from_rpc
+from services.common.errors import InvalidInput
 from spoton.common.v1 import frame_pb2
 from spoton.detector.v1 import detector_pb2
 from tests.fakes.detector import FakeDetector
+from tests.fakes.pictures import HOSTILE_FILES
+from tests.integration.refusals import failure
 
 
 def request(image: frame_pb2.Image) -> detector_pb2.DetectImageRequest:
@@ -44,22 +46,32 @@ async def test_bgr_pixels_are_understood(serve: Any) -> None:
     assert len(answer.detections) == 1
 
 
-@pytest.mark.parametrize(
-    ("image", "field"),
-    [
-        (frame_pb2.Image(), "image"),
-        (frame_pb2.Image(encoded=b"nonsense"), "image.encoded"),
-    ],
-)
-async def test_bad_image_is_refused(
-    serve: Any, image: frame_pb2.Image, field: str
-) -> None:
-    """An image that cannot be used ends in INVALID_ARGUMENT with its field."""
+async def test_one_pixel_shows_nobody(serve: Any) -> None:
+    """The smallest image there is has an answer."""
+    image = image_to_proto(np.zeros((1, 1, 3), np.uint8))
     async with serve() as stub:
-        with pytest.raises(aio.AioRpcError) as refused:
-            await stub.DetectImage(request(image), timeout=10)
-    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert error_from_rpc(refused.value).field == field
+        answer = await stub.DetectImage(request(image), timeout=10)
+    assert (answer.image_size.width, answer.image_size.height) == (1, 1)
+    assert not answer.detections
+
+
+@pytest.mark.parametrize("file", HOSTILE_FILES.values(), ids=HOSTILE_FILES)
+async def test_bad_image_is_refused(serve: Any, file: bytes) -> None:
+    """A file that is no usable image ends in INVALID_ARGUMENT with its field."""
+    async with serve() as stub:
+        error = await failure(
+            stub.DetectImage(request(frame_pb2.Image(encoded=file)), timeout=10)
+        )
+    assert isinstance(error, InvalidInput)
+    assert error.field == "image.encoded"
+
+
+async def test_absent_image_is_refused(serve: Any) -> None:
+    """A request without an image names the field too."""
+    async with serve() as stub:
+        error = await failure(stub.DetectImage(request(frame_pb2.Image()), timeout=10))
+    assert isinstance(error, InvalidInput)
+    assert error.field == "image"
 
 
 async def test_too_many_images_are_refused(serve: Any) -> None:

@@ -2,24 +2,15 @@
 
 import json
 import secrets
-from collections.abc import Awaitable
 from typing import Any
 
 import pytest
-from grpc import aio
 
-from services.common.errors import InvalidInput, NotFound, NotReady, SpotOnError
-from services.common.grpc_errors import error_from_rpc
+from services.common.errors import InvalidInput, NotFound, NotReady
 from spoton.mapper.v1 import mapper_pb2, mapper_pb2_grpc
+from tests.integration.refusals import failure
 
 Stub = mapper_pb2_grpc.MapperServiceStub
-
-
-async def failure(call: Awaitable[object]) -> SpotOnError:
-    """Return the error that a call ends with."""
-    with pytest.raises(aio.AioRpcError) as caught:
-        await call
-    return error_from_rpc(caught.value)
 
 
 def document() -> dict[str, Any]:
@@ -163,6 +154,27 @@ async def test_import_errors_name_the_place(stub: Stub, new_id: str) -> None:
     error = await failure(import_into(stub, new_id, broken))
     assert isinstance(error, InvalidInput)
     assert error.field == "document.cameras[0].transform.scale"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param([1, 2, 3, 2, 4, 6, 0, 0, 1], id="singular"),
+        pytest.param([float("nan"), 0, 0, 0, 1, 0, 0, 0, 1], id="nan"),
+        pytest.param([1, 0, 0, 0, 1, 0, 0, 0], id="short"),
+    ],
+)
+async def test_an_import_with_an_unusable_homography_is_refused(
+    stub: Stub, new_id: str, values: list[float]
+) -> None:
+    """The error names the calibration, and no environment is left behind."""
+    broken = document()
+    broken["cameras"][0]["calibration"]["image_to_floor"] = values
+    error = await failure(import_into(stub, new_id, broken))
+    assert isinstance(error, InvalidInput)
+    assert error.field.startswith("document.cameras[0].calibration.image_to_floor")
+    request = mapper_pb2.GetEnvironmentRequest(environment_id=new_id)
+    assert isinstance(await failure(stub.GetEnvironment(request)), NotFound)
 
 
 async def test_an_unknown_environment_is_not_exported(stub: Stub, new_id: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
@@ -10,25 +10,19 @@ from google.rpc import code_pb2
 from grpc import aio
 
 from services.common.drain import DrainSignal
-from services.common.errors import InvalidInput, NotFound, NotReady, SpotOnError
+from services.common.errors import InvalidInput, NotFound, NotReady
 from services.common.grpc_client import open_channel
-from services.common.grpc_errors import error_from_rpc, error_from_status
+from services.common.grpc_errors import error_from_status
 from services.common.grpc_server import running_server
 from services.mapper.bootstrap import open_mapper
 from spoton.common.v1 import geometry_pb2
 from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
+from tests.integration.refusals import failure
 
 Stub = mapper_pb2_grpc.MapperServiceStub
 SIZE = geometry_pb2.ImageSize(width=640, height=480)
 CENTIMETRES = (0.01, 0.0, 0.0, 0.0, 0.01, 0.0, 0.0, 0.0, 1.0)
 """An overhead camera: a pixel is a centimetre."""
-
-
-async def failure(call: Awaitable[object]) -> SpotOnError:
-    """Return the error that a call ends with."""
-    with pytest.raises(aio.AioRpcError) as caught:
-        await call
-    return error_from_rpc(caught.value)
 
 
 def calibration(
@@ -166,6 +160,22 @@ async def test_an_empty_stream_ends_well(stub: Stub) -> None:
     stream = Stream(stub)
     await stream.opening()
     assert await stream.close() is aio.EOF
+
+
+async def test_a_cancelled_stream_leaves_the_server_well(
+    stub: Stub, environment_id: str, camera_id: str
+) -> None:
+    """After a client went away with frames unanswered, others are served."""
+    await stub.CreateCalibration(calibration(environment_id, camera_id))
+    call = stub.Project()
+    await call.read()
+    for index in range(4):
+        await call.write(frame(index, camera_id, environment_id))
+    call.cancel()
+    stream = Stream(stub)
+    await stream.opening()
+    answer = await stream.ask(frame(4, camera_id, environment_id))
+    assert answer.HasField("result")
 
 
 async def test_an_uncalibrated_camera_is_not_ready(

@@ -1,7 +1,6 @@
 """Environments, cameras, zones and plans over a real server and PostgreSQL."""
 
 import secrets
-from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -14,11 +13,11 @@ from services.common.errors import (
     InvalidInput,
     NotFound,
     NotReady,
-    SpotOnError,
 )
 from services.common.grpc_errors import error_from_rpc
 from spoton.common.v1 import geometry_pb2
 from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
+from tests.integration.refusals import failure
 
 Stub = mapper_pb2_grpc.MapperServiceStub
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -55,13 +54,6 @@ def square_zone(environment_id: str, zone_id: str = "door") -> environment_pb2.Z
     return environment_pb2.Zone(
         environment_id=environment_id, zone_id=zone_id, corners=corners
     )
-
-
-async def failure(call: Awaitable[object]) -> SpotOnError:
-    """Return the error that a call ends with."""
-    with pytest.raises(aio.AioRpcError) as caught:
-        await call
-    return error_from_rpc(caught.value)
 
 
 async def test_an_environment_without_levels_gets_one(stub: Stub) -> None:
@@ -188,6 +180,43 @@ async def test_a_camera_needs_an_environment_and_its_level(
     )
     assert isinstance(error, InvalidInput)
     assert error.field == "camera.floor_id"
+
+
+@pytest.mark.parametrize(
+    ("method", "fields"),
+    [
+        ("GetEnvironment", {}),
+        ("ListCameras", {}),
+        ("ListZones", {}),
+        ("GetCamera", {"camera_id": "north"}),
+        ("GetZone", {"zone_id": "door"}),
+        ("GetFloorPlan", {"floor_id": "ground"}),
+        ("GetCalibration", {"camera_id": "north"}),
+        ("ListCalibrations", {"camera_id": "north"}),
+        ("ProjectPoints", {"camera_id": "north"}),
+    ],
+)
+async def test_an_unknown_environment_is_not_found(
+    stub: Stub, method: str, fields: dict[str, str]
+) -> None:
+    """Whatever is asked of it."""
+    request = getattr(mapper_pb2, f"{method}Request")(
+        environment_id="no-such-place", **fields
+    )
+    assert isinstance(await failure(getattr(stub, method)(request)), NotFound)
+
+
+@pytest.mark.parametrize(
+    "method", ["GetCamera", "GetCalibration", "ListCalibrations", "ProjectPoints"]
+)
+async def test_an_unknown_camera_is_not_found(
+    stub: Stub, environment_id: str, method: str
+) -> None:
+    """Also in an environment that exists."""
+    request = getattr(mapper_pb2, f"{method}Request")(
+        environment_id=environment_id, camera_id="nobody"
+    )
+    assert isinstance(await failure(getattr(stub, method)(request)), NotFound)
 
 
 async def test_lists_are_paged_by_id(stub: Stub, environment_id: str) -> None:

@@ -1,13 +1,11 @@
 """A mapper whose PostgreSQL goes away, or was never there."""
 
 import asyncio
-from collections.abc import Awaitable
 
-import pytest
 from grpc import aio
 
 from services.common.drain import DrainSignal
-from services.common.errors import SpotOnError, Unavailable
+from services.common.errors import Unavailable
 from services.common.grpc_client import open_channel
 from services.common.grpc_errors import error_from_rpc
 from services.common.grpc_server import running_server
@@ -16,13 +14,7 @@ from spoton.common.v1 import geometry_pb2
 from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
 from stack.stores.postgres import Postgres
 from stack.stores.process import StoreProcess
-
-
-async def failure(call: Awaitable[object]) -> SpotOnError:
-    """Return the error that a call ends with."""
-    with pytest.raises(aio.AioRpcError) as caught:
-        await call
-    return error_from_rpc(caught.value)
+from tests.integration.refusals import failure
 
 
 async def add_camera(stub: mapper_pb2_grpc.MapperServiceStub) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-import cv2
 import numpy as np
 
 from services.common.convert import embedding_to_proto, ns_to_timestamp
@@ -34,12 +33,6 @@ def looks(person: int, *, seed: int = 0) -> np.ndarray:
 def embedding(vector: np.ndarray) -> frame_pb2.Embedding:
     """Return the message of a vector of the running model."""
     return embedding_to_proto(vector, model_id=MODEL.model_id)
-
-
-def jpeg(level: int = 90) -> bytes:
-    """Return a small picture."""
-    pixels = np.full((64, 32, 3), level, np.uint8)
-    return cv2.imencode(".jpg", pixels)[1].tobytes()
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,16 @@ import grpc
 import pytest
 from grpc import aio
 
+from services.common.errors import InvalidInput
+from services.common.grpc_errors import error_from_status
 from spoton.common.v1 import events_pb2
+from spoton.reid.v1 import reid_pb2
 from tests.integration.reid.conftest import Replica, Stub
 from tests.integration.reid.conversations import (
     Conversation,
     Seen,
     Timeline,
+    embedding,
     events_of,
     looks,
     persons_of,
@@ -160,6 +164,69 @@ async def test_hostile_vectors_cost_one_tick(reid: Stub) -> None:
     answer = (await talk.play(10, 10, WALKERS))[0]
     assert len(answer.result.persons) == 2
     assert {person.label for person in answer.result.persons} == {1, 2}
+    await talk.close()
+
+
+async def test_vectors_of_another_model_cost_one_tick(reid: Stub) -> None:
+    """A vector that was asked for and comes from elsewhere refuses its tick."""
+    timeline = Timeline()
+    talk = Conversation(reid, timeline)
+    await talk.open()
+    tick = timeline.tick(1, WALKERS)
+    foreign = embedding(looks(1))
+    foreign.model_id = "another-model"
+    tick.cameras[0].tracks[0].embedding.CopyFrom(foreign)
+    refused = await talk.ask(tick, WALKERS)
+    error = error_from_status(refused.status)
+    assert isinstance(error, InvalidInput)
+    assert error.field == "tick.cameras[0].tracks[0].embedding.model_id"
+    assert (await talk.play(2, 2, WALKERS))[0].WhichOneof("outcome") == "result"
+    await talk.close()
+
+
+async def test_a_half_closed_stream_answers_what_was_sent(reid: Stub) -> None:
+    """A client that has said all it will still gets every answer."""
+    timeline = Timeline()
+    call = reid.Associate()
+    await call.write(timeline.opening(ignore_appearance=True))
+    assert (await call.read()).WhichOneof("outcome") == "window"
+    for number in (1, 2, 3):
+        tick = timeline.tick(number, WALKERS)
+        await call.write(reid_pb2.AssociateRequest(tick=tick))
+    await call.done_writing()
+    answers = [await call.read() for _ in range(3)]
+    assert [answer.frame_set for answer in answers] == [1, 2, 3]
+    assert all(answer.HasField("result") for answer in answers)
+    assert await call.read() is aio.EOF
+
+
+async def test_a_cancelled_stream_leaves_the_server_well(reid: Stub) -> None:
+    """After a client went away with a question open, it comes back and goes on."""
+    timeline = Timeline()
+    talk = Conversation(reid, timeline)
+    await talk.open()
+    await talk.send(timeline.tick(1, WALKERS))
+    assert (await talk.read()).WhichOneof("outcome") == "embeddings_wanted"
+    talk.cut()
+    again = Conversation(reid, timeline)
+    await again.open()
+    assert (await again.play(1, 1, WALKERS))[0].WhichOneof("outcome") == "result"
+    await again.close()
+
+
+async def test_a_tick_from_the_future_does_not_stop_the_present(reid: Stub) -> None:
+    """One tick of next year is answered, and those of today go on after it."""
+    timeline = Timeline()
+    talk = Conversation(reid, timeline, ignore_appearance=True)
+    await talk.open()
+    await talk.play(1, 10, WALKERS)
+    ahead = timeline.tick(11, WALKERS)
+    for moment in (ahead.capture_time, *(c.frame.capture_time for c in ahead.cameras)):
+        moment.seconds += 365 * 24 * 3600
+    assert (await talk.ask(ahead, WALKERS)).WhichOneof("outcome") == "result"
+    answers = await talk.play(12, 40, WALKERS)
+    assert all(answer.HasField("result") for answer in answers)
+    assert len(answers[-1].result.persons) == 2
     await talk.close()
 
 

@@ -7,13 +7,18 @@ import cv2
 import grpc
 import numpy as np
 import pytest
+from google.rpc import code_pb2
 from grpc import aio
 
 from services.common.convert import image_to_proto
 from services.common.drain import DrainSignal
+from services.common.errors import InvalidInput
+from services.common.grpc_errors import error_from_status
 from services.reid.adapters.embedders.stripes import MODEL
 from spoton.common.v1 import frame_pb2
 from spoton.reid.v1 import reid_pb2
+from tests.fakes.pictures import HOSTILE_FILES
+from tests.integration.refusals import failure
 from tests.integration.reid.conftest import Stub, service_config, serving
 
 
@@ -85,15 +90,54 @@ async def test_one_crop_gets_the_vector_of_the_stream(reid: Stub) -> None:
     call.cancel()
 
 
-async def test_a_bad_crop_is_refused_by_field(reid: Stub) -> None:
-    """A truncated file is invalid, and the error names the field."""
-    encoded = cv2.imencode(".jpg", crop(1))[1].tobytes()
-    image = frame_pb2.Image(encoded=encoded[: len(encoded) // 2])
-    with pytest.raises(aio.AioRpcError) as caught:
-        await reid.EmbedImage(reid_pb2.EmbedImageRequest(crop=image))
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    details = dict(caught.value.trailing_metadata())["grpc-status-details-bin"]
-    assert b"crop.encoded" in details
+@pytest.mark.parametrize("file", HOSTILE_FILES.values(), ids=HOSTILE_FILES)
+async def test_a_bad_crop_is_refused_by_field(reid: Stub, file: bytes) -> None:
+    """A file that is no usable picture is invalid, alone and in a stream."""
+    image = frame_pb2.Image(encoded=file)
+    error = await failure(reid.EmbedImage(reid_pb2.EmbedImageRequest(crop=image)))
+    assert isinstance(error, InvalidInput)
+    assert error.field == "crop.encoded"
+    call = reid.Embed()
+    await call.read()
+    await call.write(request(1, image))
+    status = (await call.read()).status
+    assert status.code == code_pb2.INVALID_ARGUMENT
+    assert error_from_status(status).field == "crop.encoded"
+    await call.write(request(2, image_to_proto(crop(1))))
+    assert (await call.read()).HasField("embedding")
+    call.cancel()
+
+
+async def test_a_half_closed_stream_answers_what_was_sent(reid: Stub) -> None:
+    """A client that has said all it will still gets every vector."""
+    call = reid.Embed()
+    await call.read()
+    for number in range(3):
+        await call.write(request(number, image_to_proto(crop(number))))
+    await call.done_writing()
+    assert [(await call.read()).crop_id for _ in range(3)] == [0, 1, 2]
+    assert await call.read() is aio.EOF
+
+
+async def test_an_empty_stream_ends_well(reid: Stub) -> None:
+    """A stream without a crop gets its window and ends with OK."""
+    call = reid.Embed()
+    await call.done_writing()
+    assert (await call.read()).WhichOneof("outcome") == "window"
+    assert await call.read() is aio.EOF
+    assert await call.code() is grpc.StatusCode.OK
+
+
+async def test_a_cancelled_stream_leaves_the_server_well(reid: Stub) -> None:
+    """After a client went away with crops unanswered, others are served."""
+    call = reid.Embed()
+    await call.read()
+    for number in range(4):
+        await call.write(request(number, image_to_proto(crop(number))))
+    call.cancel()
+    image = image_to_proto(crop(1))
+    answer = await reid.EmbedImage(reid_pb2.EmbedImageRequest(crop=image))
+    assert answer.embedding.model_id == MODEL.model_id
 
 
 @pytest.mark.skipif(

@@ -3,10 +3,12 @@
 import asyncio
 
 import grpc
+import numpy as np
 import pytest
 from grpc import aio
 
-from services.common.convert import ns_to_timestamp
+from services.common.convert import image_to_proto, ns_to_timestamp
+from services.common.errors import InvalidInput
 from services.common.event_log import EventLog
 from services.common.ids import EnvironmentId
 from services.common.postgres import open_pool
@@ -16,6 +18,8 @@ from services.reid.adapters.vector_index import FaissIndex, PgvectorIndex
 from services.reid.bootstrap import SCHEMA
 from spoton.common.v1 import events_pb2, frame_pb2
 from spoton.reid.v1 import reid_pb2
+from tests.fakes.pictures import HOSTILE_FILES, jpeg
+from tests.integration.refusals import failure
 from tests.integration.reid.conftest import Replica, Stub
 from tests.integration.reid.conversations import (
     START_NS,
@@ -26,7 +30,6 @@ from tests.integration.reid.conversations import (
     embedding,
     events_of,
     fresh,
-    jpeg,
     looks,
     persons_of,
 )
@@ -193,20 +196,57 @@ async def test_the_index_agrees_with_the_database(
     )
 
 
-async def test_vectors_of_other_models_are_refused(reid: Stub) -> None:
-    """A search with a vector of another model, or of wrong length, is invalid."""
-    other = embedding(looks(1))
-    other.model_id = "another-model"
-    short = frame_pb2.Embedding(model_id=MODEL.model_id, values=b"\0" * 8)
-    for vector, field in ((other, b"model_id"), (short, b"values")):
-        request = reid_pb2.SearchIdentitiesRequest(
-            environment_id="plaza", embedding=vector
+@pytest.mark.parametrize(
+    ("vector", "model_id", "field"),
+    [
+        pytest.param(looks(1), "another-model", "model_id", id="another model"),
+        pytest.param(looks(1)[:-1], MODEL.model_id, "values", id="wrong length"),
+        pytest.param(looks(1) * float("nan"), MODEL.model_id, "values", id="nan"),
+        pytest.param(looks(1) * 0, MODEL.model_id, "values", id="zero"),
+    ],
+)
+async def test_vectors_that_cannot_be_compared_are_refused(
+    reid: Stub, vector: np.ndarray, model_id: str, field: str
+) -> None:
+    """A search with such a vector is invalid and names the field."""
+    query = embedding(vector)
+    query.model_id = model_id
+    error = await failure(
+        reid.SearchIdentities(
+            reid_pb2.SearchIdentitiesRequest(environment_id="plaza", embedding=query)
         )
-        with pytest.raises(aio.AioRpcError) as caught:
-            await reid.SearchIdentities(request)
-        assert status_of(caught) is grpc.StatusCode.INVALID_ARGUMENT
-        details = dict(caught.value.trailing_metadata())["grpc-status-details-bin"]
-        assert b"embedding." + field in details
+    )
+    assert isinstance(error, InvalidInput)
+    assert error.field == f"embedding.{field}"
+
+
+@pytest.mark.parametrize("file", HOSTILE_FILES.values(), ids=HOSTILE_FILES)
+async def test_a_search_by_a_bad_image_is_refused(reid: Stub, file: bytes) -> None:
+    """A file that is no usable picture names its field."""
+    request = reid_pb2.SearchIdentitiesRequest(
+        environment_id="plaza", image=frame_pb2.Image(encoded=file)
+    )
+    error = await failure(reid.SearchIdentities(request))
+    assert isinstance(error, InvalidInput)
+    assert error.field == "image.encoded"
+
+
+async def test_a_search_by_one_pixel_is_answered(reid: Stub) -> None:
+    """The smallest picture is a query like any other."""
+    pixel = image_to_proto(np.zeros((1, 1, 3), np.uint8))
+    request = reid_pb2.SearchIdentitiesRequest(environment_id="nobody", image=pixel)
+    assert not (await reid.SearchIdentities(request)).matches
+
+
+async def test_an_environment_that_was_never_watched_has_nobody(reid: Stub) -> None:
+    """Environments belong to the mapper: an unknown one has no persons here."""
+    embedded = embedding(looks(1))
+    search = reid_pb2.SearchIdentitiesRequest(
+        environment_id="nowhere", embedding=embedded
+    )
+    assert not (await reid.SearchIdentities(search)).matches
+    listing = reid_pb2.ListIdentitiesRequest(environment_id="nowhere")
+    assert not (await reid.ListIdentities(listing)).identities
 
 
 async def test_a_search_needs_a_query(reid: Stub) -> None:

@@ -4,15 +4,21 @@ import asyncio
 from typing import Any
 
 from services.common.drain import DrainSignal
+from services.common.errors import Unavailable
+from services.common.event_log import EventLog
+from services.common.ids import EnvironmentId
+from services.common.redis_client import open_redis
 from services.reid.bootstrap import prepare
 from spoton.reid.v1 import reid_pb2
 from stack.stores.process import StoreProcess
+from tests.fakes.pictures import jpeg
+from tests.integration.refusals import failure
 from tests.integration.reid.conftest import service_config, serving
 from tests.integration.reid.conversations import (
     Conversation,
     Seen,
     Timeline,
-    jpeg,
+    events_of,
     persons_of,
 )
 
@@ -39,6 +45,52 @@ async def test_a_database_that_goes_away_loses_and_repeats_nothing(
         after = await talk.play(12, 20, HERE)
         assert persons_of(after[-1]) == persons_of(before[-1])
         await talk.close()
+
+
+async def test_a_service_waits_for_its_database(
+    postgres_server: StoreProcess[Any], valkey_url: str, s3: object
+) -> None:
+    """Started without PostgreSQL it is UNAVAILABLE, and goes on once that is up."""
+    await asyncio.to_thread(postgres_server.stop)
+    config = service_config(
+        postgres_server.store.dsn(), valkey_url, s3, STORE_PATIENCE_S="0.1"
+    )
+    async with serving(config, DrainSignal()) as reid:
+        preparing = asyncio.create_task(prepare(config))
+        listing = reid_pb2.ListIdentitiesRequest(environment_id="plaza")
+        assert isinstance(await failure(reid.ListIdentities(listing)), Unavailable)
+        assert not preparing.done()
+        await asyncio.to_thread(postgres_server.start)
+        async with asyncio.timeout(30):
+            await preparing
+        talk = Conversation(reid, Timeline(), ignore_appearance=True)
+        await talk.open()
+        assert (await talk.play(1, 1, HERE))[0].WhichOneof("outcome") == "result"
+        await talk.close()
+
+
+async def test_association_goes_on_while_valkey_is_away(
+    postgres_dsn: str, valkey_server: StoreProcess[Any], s3: object
+) -> None:
+    """Events wait in the database, and reach the log once it is back."""
+    config = service_config(postgres_dsn, valkey_server.store.url, s3)
+    await prepare(config)
+    await asyncio.to_thread(valkey_server.stop)
+    async with serving(config, DrainSignal()) as reid:
+        timeline = Timeline()
+        talk = Conversation(reid, timeline, ignore_appearance=True)
+        await talk.open()
+        expected = events_of(await talk.play(1, 10, HERE))
+        await talk.close()
+        assert expected
+        await asyncio.to_thread(valkey_server.start)
+        async with open_redis(valkey_server.store.url) as redis:
+            log, environment = EventLog(redis), EnvironmentId(timeline.environment_id)
+            async with asyncio.timeout(30):
+                while (await log.bounds(environment)).last < len(expected):
+                    await asyncio.sleep(0.05)
+            logged = await log.read(environment, after=0, limit=100)
+    assert [one.identity for one in logged] == expected
 
 
 async def test_an_s3_that_is_away_does_not_stop_association(

@@ -13,7 +13,7 @@ from services.reid.domain.values import Portrait, TickAnswer
 from services.reid.service.portraits import PortraitKeeper, PortraitRecord
 from services.reid.service.timeline_store import Commit, Lease, StoredTimeline
 from services.reid.service.timeline_writer import TimelineWriter
-from tests.integration.reid.conversations import jpeg
+from tests.fakes.pictures import jpeg
 from tests.unit.reid.scenes import CONFIG, MODEL, SESSION, Seen, key, tick
 
 LEASE = Lease(EnvironmentId("plaza"), TimelineId("t"), SESSION, 1, UUID(int=1))
