@@ -177,6 +177,22 @@ async def test_bad_watches_are_refused_by_the_error_table(
             assert (await refusal(stub.WatchTracking(request))).name == code, request
 
 
+async def test_a_cancelled_watcher_leaves_the_others_watching(
+    stub: Stub, redis: Redis, environment_id: str
+) -> None:
+    """One that goes away in the middle takes nothing from the rest."""
+    log, request = EventLog(redis), Request(environment_id=environment_id)
+    leaving, staying = stub.WatchTracking(request), stub.WatchTracking(request)
+    for call in (leaving, staying):
+        await anext(aiter(call))
+    await publish(log, range(1, 3), environment_id)
+    assert await read_frame_sets(leaving, 1) == [1]
+    leaving.cancel()
+    await publish(log, range(3, 5), environment_id)
+    assert await read_frame_sets(staying, 4) == [1, 2, 3, 4]
+    staying.cancel()
+
+
 async def test_a_draining_server_sends_its_watchers_elsewhere(
     pipeline, environment_id: str
 ) -> None:
