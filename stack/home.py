@@ -41,6 +41,11 @@ class Home:
         return self.root / "stores"
 
     @property
+    def media(self) -> Path:
+        """Recordings, unless the environment names another folder."""
+        return self.root / "media"
+
+    @property
     def credentials(self) -> Path:
         """Passwords and keys, readable by their owner only."""
         return self.root / "credentials.json"
@@ -66,7 +71,7 @@ class Home:
 
     def create(self) -> None:
         """Create the directories that are missing."""
-        for folder in (self.root, self.logs, self.stores):
+        for folder in (self.root, self.logs, self.stores, self.media):
             folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager

@@ -79,7 +79,7 @@ async def running(
         require_free(ports.all())
         stores = open_stores(home, ports, services)
         await _prepare(stores)
-        layers = _layers(ports, stores, services)
+        layers = _layers(ports, stores, services, home.media)
         supervisor = Supervisor(home)
         supervisor.configure([program for layer in layers for program in layer])
         process = supervisor.launch()
@@ -106,13 +106,13 @@ async def running(
 
 
 def _layers(
-    ports: Ports, stores: Stores, services: Mapping[str, Service]
+    ports: Ports, stores: Stores, services: Mapping[str, Service], media: Path
 ) -> tuple[Sequence[Program], Sequence[Program]]:
     """Return the programs of the stores, and those that need them provisioned."""
     return (
         [store_program(store) for store in stores.all()],
         [
-            service_program(name, service, ports, stores)
+            service_program(name, service, ports, stores, media)
             for name, service in services.items()
         ],
     )

@@ -1,5 +1,6 @@
 """All programs of a stack: how each is run, and how to see that it is up."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -119,11 +120,14 @@ def store_program(store: Store) -> Program:
 
 
 def service_program(
-    name: str, service: Service, ports: Ports, stores: Stores
+    name: str, service: Service, ports: Ports, stores: Stores, media: Path
 ) -> Program:
     """Describe the process of a service."""
     variables = network_variables(name, service, ports)
     variables |= stores.variables(name, service)
+    media_variable = f"SPOTON_{name.upper()}_MEDIA_DIR"
+    if service.media and media_variable not in os.environ:
+        variables[media_variable] = str(media)
     address = f"127.0.0.1:{ports.services[name].number}"
     return Program(
         name=name,

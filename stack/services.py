@@ -17,6 +17,7 @@ class Service:
         postgres: Whether it has a schema and a role, both named like the service.
         redis: Whether it reads or writes the event stream.
         s3: Whether it stores objects.
+        media: Whether it reads recordings.
         peers: Services that it calls.
     """
 
@@ -24,6 +25,7 @@ class Service:
     postgres: bool = False
     redis: bool = False
     s3: bool = False
+    media: bool = False
     peers: tuple[str, ...] = ()
 
 
@@ -36,6 +38,7 @@ SERVICES: Mapping[str, Service] = {
         "services.pipeline",
         postgres=True,
         redis=True,
+        media=True,
         peers=("detector", "reid", "tracker", "mapper"),
     ),
 }
