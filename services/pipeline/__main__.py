@@ -14,14 +14,15 @@ from services.pipeline.config import load_config
 def main() -> int:
     """Serve until told to stop; return the exit status."""
     configure_logging("pipeline")
+    status = 0
     try:
         config = load_config(Environ("SPOTON_PIPELINE_"))
         structlog.get_logger(__name__).info("configuration", config=config)
         uvloop.run(run(config))
-    except (ConfigError, OSError) as error:
-        sys.stderr.write(f"pipeline: {error}\n")
-        return 1
-    return 0
+    except* (ConfigError, OSError) as errors:
+        sys.stderr.writelines(f"pipeline: {error}\n" for error in errors.exceptions)
+        status = 1
+    return status
 
 
 if __name__ == "__main__":
