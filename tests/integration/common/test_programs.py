@@ -1,13 +1,18 @@
 """Services as processes of their own that cannot start, or wait until they can."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stack.ports import free_ports
+from stack.stores.postgres import Postgres
+from stack.stores.process import StoreProcess
 
 TIMEOUT_S = 60.0
 AWAY = "postgresql://someone:hidden@127.0.0.1:9/spoton"
@@ -79,3 +84,30 @@ def test_a_bad_variable_stops_the_start(service: str) -> None:
     assert status == 1
     assert f"{service}: SPOTON_{service.upper()}_DRAIN_GRACE_S must be" in log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("service", [name for name in STORES if STORES[name]])
+def test_a_service_waits_for_its_stores(
+    service: str, postgres_server: StoreProcess[Postgres]
+) -> None:
+    """Without PostgreSQL it answers that it is not serving; once that is up it is.
+
+    Other stores stay away all the time. SIGTERM ends it with status 0.
+    """
+    postgres_server.stop()
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    dsn = postgres_server.store.dsn()
+    process = start(service, LISTEN=address, POSTGRES_DSN=dsn)
+    with grpc.insecure_channel(address) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(
+            health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=TIMEOUT_S
+        )
+        assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        postgres_server.start()
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        watch.cancel()
+    process.send_signal(signal.SIGTERM)
+    status, log = ended(process)
+    assert status == 0, log
+    assert "hidden" not in log

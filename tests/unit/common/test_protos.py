@@ -47,6 +47,21 @@ def test_every_rpc_states_scope_environment_and_route(
     assert bool(http.WhichOneof("pattern")) is not method.client_streaming
 
 
+@pytest.mark.parametrize(
+    "method",
+    [method for method in methods() if method.client_streaming],
+    ids=lambda method: method.full_name,
+)
+def test_every_hot_stream_answers_item_by_item(method: MethodDescriptor) -> None:
+    """An answer is one of credit, a result, a status or a request to reopen."""
+    outcome = method.output_type.oneofs_by_name["outcome"]
+    kinds = {field.name: field.message_type.name for field in outcome.fields}
+    assert kinds.pop("window") == "CreditWindow"
+    assert kinds.pop("status") == "Status"
+    assert kinds.pop("drain").endswith("Drain")
+    assert {"result", "embedding"} & set(kinds)
+
+
 def test_every_proto_is_in_the_pool() -> None:
     """The generated modules register what they describe."""
     assert len(FILES) >= 11
