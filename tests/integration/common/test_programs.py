@@ -5,11 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services.common.models import load_registry
 from stack.ports import free_ports
 from stack.stores.postgres import Postgres
 from stack.stores.process import StoreProcess
@@ -35,7 +38,9 @@ STORES = {
 """What each service must be told; none of the stores is there."""
 
 
-def start(service: str, **variables: str) -> subprocess.Popen[str]:
+def start(
+    service: str, base: Mapping[str, str] = os.environ, **variables: str
+) -> subprocess.Popen[str]:
     """Start a service on free ports, with other variables of its own."""
     port, metrics_port = free_ports(2)
     told = {
@@ -45,10 +50,7 @@ def start(service: str, **variables: str) -> subprocess.Popen[str]:
         **variables,
     }
     prefix = f"SPOTON_{service.upper()}_"
-    environment = {
-        **os.environ,
-        **{prefix + name: text for name, text in told.items()},
-    }
+    environment = {**base, **{prefix + name: text for name, text in told.items()}}
     return subprocess.Popen(  # noqa: S603 - our own programs.
         [sys.executable, "-m", f"services.{service}"],
         env=environment,
@@ -111,3 +113,15 @@ def test_a_service_waits_for_its_stores(
     status, log = ended(process)
     assert status == 0, log
     assert "hidden" not in log
+
+
+def test_wrong_weights_stop_the_start(tmp_path: Path) -> None:
+    """An embedder's file with another hash is refused, and named."""
+    entry = load_registry().embedder("osnet-x0-25-msmt17")
+    (tmp_path / entry.file.name).write_bytes(b"not the weights")
+    told = {**os.environ, "SPOTON_MODEL_DIR": str(tmp_path)}
+    status, log = ended(start("reid", told, EMBEDDER="osnet-x0-25-msmt17"))
+    assert status == 1
+    assert f"reid: {tmp_path / entry.file.name}" in log
+    assert "SHA-256" in log
+    assert "Traceback" not in log
