@@ -23,7 +23,7 @@ from stack.stores.store import StoreError
 from stack.supervisor import Supervisor
 
 _POLL_S = 0.2
-_START_TIMEOUT_S = 60.0
+_START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 40.0
 _LOG_LINES = 20
 _DYING = ("BACKOFF", "EXITED", "FATAL")
