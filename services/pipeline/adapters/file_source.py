@@ -147,6 +147,11 @@ class FileSource:
         began_s = time.perf_counter()
         for picture in self._pictures(reader, start):
             next_index = picture.index + 1
+            if (
+                isinstance(start, SeekTarget)
+                and first_ns + picture.time_ns < start.capture_time_ns
+            ):
+                continue
             lost += picture.lost_before
             if not limit.keeps(picture.time_ns, picture.previous_time_ns):
                 skipped += 1
@@ -166,16 +171,8 @@ class FileSource:
         self.end = SourceEnd(next_index, skipped, lost + reader.lost_at_end)
 
     def _pictures(self, reader: VideoReader, start: ReadFrom) -> Iterator[Picture]:
-        """Yield the pictures from where reading is to begin."""
-        first_ns = self._recording.first_capture_time_ns
-        match start:
-            case None:
-                yield from reader.read()
-            case SourcePosition(frame_index, capture_time_ns):
-                time_ns = capture_time_ns - first_ns
-                yield from reader.read_after(frame_index, time_ns)
-            case SeekTarget(capture_time_ns):
-                target_ns = capture_time_ns - first_ns
-                for picture in reader.read():
-                    if picture.time_ns >= target_ns:
-                        yield picture
+        """Return the pictures from where decoding is to begin."""
+        if isinstance(start, SourcePosition):
+            time_ns = start.capture_time_ns - self._recording.first_capture_time_ns
+            return reader.read_after(start.frame_index, time_ns)
+        return reader.read()

@@ -15,7 +15,7 @@ from services.pipeline.domain.frames import SourceEnd
 from services.pipeline.domain.index_set import IndexSet
 from services.pipeline.domain.progress import CameraProgress, DropReason
 
-_VERSION = 1
+_VERSION = 2
 _TOTALS = (
     "received",
     "processed",
@@ -56,6 +56,7 @@ class CameraLedger:
         self._in_flight: dict[int, int] = {}
         self._dropped: dict[DropReason, int] = {}
         self._lost_at_end = 0
+        self._end_index = 0
         self._totals = dict.fromkeys(_TOTALS, 0)
 
     def receive(
@@ -85,6 +86,7 @@ class CameraLedger:
         """Count what came after the last frame of the source."""
         self._skip(range(end.next_index - end.skipped, end.next_index))
         self._lost_at_end = end.lost
+        self._end_index = max(self._end_index, end.next_index)
 
     def process(self, frame_index: int, result: FrameResult) -> None:
         """Count a frame as processed.
@@ -132,7 +134,7 @@ class CameraLedger:
             in_flight=len(self._in_flight),
             lost_upstream=totals["lost_upstream"] + self._lost_at_end,
             container_frames=self.container_frames,
-            skipped=self._received.holes(),
+            skipped=self._received.holes(self._end_index),
             detections=totals["detections"],
             strong_detections=totals["strong_detections"],
             tracks=totals["tracks"],
@@ -147,6 +149,7 @@ class CameraLedger:
             "dropped": self._dropped,
             "container_frames": self.container_frames,
             "lost_at_end": self._lost_at_end,
+            "end_index": self._end_index,
             "totals": self._totals,
         }
 
@@ -159,6 +162,7 @@ class CameraLedger:
         ledger._in_flight = dict(state["in_flight"])
         ledger._dropped = {DropReason(k): n for k, n in state["dropped"].items()}
         ledger._lost_at_end = state["lost_at_end"]
+        ledger._end_index = state["end_index"]
         ledger._totals |= state["totals"]
         return ledger
 

@@ -46,12 +46,13 @@ class IndexSet:
         parts = [(first, index), (index + 1, end)]
         self._ranges[at : at + 1] = [part for part in parts if part[0] < part[1]]
 
-    def holes(self) -> tuple[FrameRange, ...]:
-        """Return what is missing below the largest index, from 0 on."""
+    def holes(self, below: int = 0) -> tuple[FrameRange, ...]:
+        """Return what is missing, from 0 up to `below` or the largest index."""
         ends = [0, *(end for _, end in self._ranges)]
+        firsts = [*(first for first, _ in self._ranges), below]
         return tuple(
             FrameRange(end, first)
-            for end, (first, _) in zip(ends, self._ranges, strict=False)
+            for end, first in zip(ends, firsts, strict=True)
             if end < first
         )
 

@@ -136,6 +136,12 @@ async def test_a_seek_begins_with_the_first_frame_of_that_time_or_later(
     assert _number(frames[0].pixels) == 25
 
 
+async def test_a_seek_past_the_end_finds_where_the_end_is(video: Path) -> None:
+    """No frame is left, and those before are known in number."""
+    target = SeekTarget(START_NS + 3600 * 10 * TENTH_NS)
+    assert await _read(_recording(video), target) == ([], SourceEnd(FRAMES))
+
+
 async def test_a_clock_that_runs_ahead_is_corrected(video: Path) -> None:
     """The offset is subtracted from every time, and reading on respects it."""
     recording = _recording(video, clock_offset_ns=350_000_000)

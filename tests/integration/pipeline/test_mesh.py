@@ -239,6 +239,21 @@ async def test_seeks_keep_numbers_and_books(mesh: Mesh) -> None:
     assert len(set.union(*ids)) == 3
 
 
+async def test_a_seek_past_the_end_ends_the_session(mesh: Mesh) -> None:
+    """All that was not read by then is skipped, and the books hold."""
+    await mesh.add_camera("north", write_walk(mesh.media / "north.avi", LONG))
+    session = await mesh.start(speed=1.0)
+    await until_frame_sets(mesh, session, 3)
+    await seek(mesh, session, 3600.0)
+    ended = await mesh.ended(session)
+    assert ended.state == COMPLETED
+    (camera,) = ended.cameras
+    assert adds_up(camera)
+    assert camera.at_end
+    (skipped,) = camera.skipped
+    assert (skipped.first, skipped.end) == (camera.received, LONG)
+
+
 def _passages(
     events: list[events_pb2.EnvironmentEvent],
 ) -> list[list[events_pb2.TrackingUpdate]]:
@@ -304,7 +319,7 @@ async def test_a_pause_keeps_every_frame(mesh: Mesh) -> None:
 async def test_a_pace_holds_recordings_back(mesh: Mesh) -> None:
     """At a slow pace little happens, and at none everything at once."""
     await mesh.add_camera("north", write_walk(mesh.media / "north.avi"))
-    session = await mesh.start(speed=0.01)
+    session = await mesh.start(speed=0.1)
     slow = await until_frame_sets(mesh, session, 1)
     assert slow.cameras[0].processed < FRAMES
     await set_pace(mesh, session, None)

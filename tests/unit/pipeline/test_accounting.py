@@ -76,6 +76,17 @@ def test_a_seek_leaves_a_range_and_reading_it_later_fills_it() -> None:
     assert _progress(ledger).skipped == (FrameRange(2, 4), FrameRange(6, 10))
 
 
+def test_what_a_seek_past_the_end_leaves_out_is_skipped() -> None:
+    """Once the end is known a range reaches to it, for a new owner too."""
+    ledger = FrameLedger([CAMERA])
+    ledger[CAMERA].receive(0)
+    ledger[CAMERA].end(SourceEnd(next_index=9))
+    assert _progress(ledger[CAMERA]).skipped == (FrameRange(1, 9),)
+    other = FrameLedger([CAMERA])
+    other.restore(ledger.to_bytes(), recordings=False)
+    assert _progress(other[CAMERA]).skipped == (FrameRange(1, 9),)
+
+
 def _two_of_four_in_flight() -> bytes:
     ledger = FrameLedger([CAMERA])
     camera = ledger[CAMERA]
