@@ -194,7 +194,14 @@ async def test_bad_requests_are_refused_by_the_error_table(
 
 @pytest.mark.parametrize(
     "method",
-    ["GetSession", "PauseSession", "ResumeSession", "StopSession", "SeekSession"],
+    [
+        "GetSession",
+        "PauseSession",
+        "ResumeSession",
+        "StopSession",
+        "SeekSession",
+        "SetSessionPace",
+    ],
 )
 async def test_an_unknown_session_is_not_found(
     stub: Stub, environment_id: str, method: str
@@ -206,6 +213,8 @@ async def test_an_unknown_session_is_not_found(
     )
     if method == "SeekSession":
         request.position.GetCurrentTime()
+    if method == "SetSessionPace":
+        request.pace.speed = 1.0
     with pytest.raises(aio.AioRpcError) as refused:
         await getattr(stub, method)(request)
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
