@@ -26,17 +26,32 @@ class AssociationConfig:
         floor_space_m2: Floor area per stranger; a pair of tracks counts as one person
             while its likelihood exceeds 1 / floor_space_m2. Chosen: a loose crowd.
         floor_evidence_limit: Most evidence of one comparison, nats. Bounds outliers.
+        contradiction_distance_m: Distance beyond which two positions contradict each
+            other, metres. Chosen: more than the bias between two calibrations and
+            than a box that misses the feet.
+        contradiction_sigmas: Standard deviations that such positions must be apart to
+            be kept out of each other's mean.
+        contradiction_limit: Most evidence of one such comparison against one person,
+            nats: the density at five standard deviations.
         floor_correlation_s: Time after which positions are a new, independent proof,
             seconds. Foot points of neighbouring frames share their error.
         floor_memory_s: Time constant with which floor evidence fades, seconds.
         floor_first_weight: Weight of a pair's first comparison, in
             correlation times. Small: one close frame proves nothing.
         pair_evidence_limit: Most floor evidence of a pair, nats.
+        pair_contradiction_limit: Most floor evidence against a pair, nats. Smaller:
+            trackers take one person for another, and then it must be outlived.
+        past_limit: Most floor evidence that remains of a pair when one track ends,
+            nats. Chosen: proof enough to be final, and no more than seconds of
+            standing together in another camera outweigh.
 
         appearance_slope: Evidence of a similarity of 1, nats, falling linearly to 0
             at the embedder's match similarity. Measured for stripes on crops of three
             cameras: 6.5, and 4.6 with shifted colours; networks are steeper.
         appearance_limit: Most evidence of one vector, nats.
+        appearance_located_limit: Most evidence of all vectors of a track that stands
+            on the floor, nats. Chosen: who looks alike may be two, but nobody is in
+            two places.
         appearance_full_count: Vectors of a track after which more add nothing.
             Crops of one track look alike, so they are no independent proof.
         prototype_merge_similarity: Cosine above which a vector of a track is averaged
@@ -51,6 +66,10 @@ class AssociationConfig:
         return_spread_mps: Growth of the uncertainty where an absent person is, m/s.
         unlocated_prior: Evidence for joining a person who is present in other cameras
             without any comparable position, nats.
+        met_before_prior: Evidence for a person whose ended track a camera saw together
+            with this one, nats, while positions of the two are compared; otherwise
+            that is impossible. The floor may outweigh it, as trackers take one person
+            for another when they cross.
         gallery_horizon_s: Absence after which a person is recognised no more, seconds.
         gallery_limit: Most absent persons who can be recognised.
 
@@ -60,8 +79,10 @@ class AssociationConfig:
         confirm_margin: Lead over the second-best person that this takes, nats.
         confirm_age_s: Age at which a track without rivals is confirmed, seconds.
         merge_evidence: Mean evidence at which two persons are one, nats.
-        split_evidence: Evidence against its own person at which a confirmed track
-            leaves it, nats.
+        move_margin: Lead that another person, seen on the floor, needs to take a
+            confirmed track, nats. As much as made it final.
+        split_evidence: Floor evidence against its own person at which a confirmed
+            track leaves it, nats.
 
         track_timeout_s: Silence after which a track counts as ended, seconds.
         return_event_gap_s: Absence that makes a recognition a return, seconds.
@@ -90,13 +111,19 @@ class AssociationConfig:
 
     floor_space_m2: float = 20.0
     floor_evidence_limit: float = 3.0
+    contradiction_distance_m: float = 2.0
+    contradiction_sigmas: float = 5.0
+    contradiction_limit: float = 12.0
     floor_correlation_s: float = 0.5
     floor_memory_s: float = 5.0
     floor_first_weight: float = 0.3
-    pair_evidence_limit: float = 15.0
+    pair_evidence_limit: float = 10.0
+    pair_contradiction_limit: float = 8.0
+    past_limit: float = 4.0
 
     appearance_slope: float = 6.0
     appearance_limit: float = 3.0
+    appearance_located_limit: float = 4.0
     appearance_full_count: int = 4
     prototype_merge_similarity: float = 0.9
     prototypes_per_track: int = 2
@@ -106,6 +133,7 @@ class AssociationConfig:
     return_floor_floor: float = -1.0
     return_spread_mps: float = 0.7
     unlocated_prior: float = -0.5
+    met_before_prior: float = -4.0
     gallery_horizon_s: float = 1800.0
     gallery_limit: int = 500
 
@@ -115,7 +143,8 @@ class AssociationConfig:
     confirm_margin: float = 1.5
     confirm_age_s: float = 2.0
     merge_evidence: float = 6.0
-    split_evidence: float = 6.0
+    move_margin: float = 4.0
+    split_evidence: float = 4.0
 
     track_timeout_s: float = 3.0
     return_event_gap_s: float = 2.0

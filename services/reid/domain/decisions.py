@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from services.common.ids import CameraId, GlobalId
+from services.reid.domain.fusion import contradict
 from services.reid.domain.live_set import LiveSet, Registry
 from services.reid.domain.person import Person
 from services.reid.domain.scoring import Scorer, Scores
@@ -65,47 +66,67 @@ class Decisions:
             self._registry.note(EventKind.SPLIT, own, person.global_id)
 
     def _assign(self, camera_tracks: list[Tracklet]) -> None:
-        """Give the new and provisional tracks of one camera to different persons."""
-        open_tracks = [track for track in camera_tracks if track.provisional]
-        if not open_tracks:
-            return
+        """Give the tracks of one camera to different persons, all at once.
+
+        So two tracks that a tracker mixed up can change places. Confirmed tracks move
+        only when the floor clearly says so.
+        """
         scores = self._scorer.score(self._live)
         count = len(scores.persons)
-        value = np.full((len(open_tracks), count + len(open_tracks)), _FORBIDDEN)
-        for index, track in enumerate(open_tracks):
-            value[index, :count] = self._worth(scores, track)
-            # Column of its own: somebody new.
-            value[index, count + index] = 0.0
+        value = np.full((len(camera_tracks), count + len(camera_tracks)), _FORBIDDEN)
+        for index, track in enumerate(camera_tracks):
+            value[index, :count] = self._worth(scores, track, camera_tracks)
+            if track.provisional:
+                # Column of its own: somebody new.
+                value[index, count + index] = 0.0
         rows, columns = linear_sum_assignment(value, maximize=True)
         for index, column in zip(rows, columns, strict=True):
-            track = open_tracks[index]
+            track = camera_tracks[index]
             chosen = scores.persons[column].global_id if column < count else None
             self._bind(track, chosen, scores)
 
-    def _worth(self, scores: Scores, track: Tracklet) -> NDArray[np.float64]:
+    def _worth(
+        self, scores: Scores, track: Tracklet, camera_tracks: list[Tracklet]
+    ) -> NDArray[np.float64]:
         """Return what each person is worth to a track, nats."""
-        nats = scores.nats[scores.row[track.key]]
-        worth = np.where(nats >= self._config.join_evidence, nats, _FORBIDDEN)
+        config, row = self._config, scores.row[track.key]
+        located = scores.located[row] & ~scores.kept_from(track, camera_tracks)
+        nats = np.where(located, scores.open_nats[row], scores.nats[row])
+        possible = nats >= config.join_evidence
+        if not track.provisional:
+            possible &= located
+        worth: NDArray[np.float64] = np.where(possible, nats, _FORBIDDEN)
         if track.global_id is not None:
             own = scores.column[track.global_id]
-            worth[own] = nats[own] + self._config.switch_margin
+            if track.provisional:
+                worth[own] = nats[own] + config.switch_margin
+            elif scores.located[row, own]:
+                worth[own] = nats[own] + config.move_margin
+            else:
+                # Of two who are seen alone and are one, the older stays.
+                worth[own:] = _FORBIDDEN
+                worth[own] = min(nats[own], config.past_limit) + config.move_margin
         return worth
 
     def _bind(self, track: Tracklet, chosen: GlobalId | None, scores: Scores) -> None:
-        """Carry out one choice."""
-        if chosen is not None and chosen == track.global_id:
+        """Carry out one choice; taking a confirmed track from its person is a split."""
+        own, final = track.global_id, not track.provisional
+        if chosen is not None and chosen == own:
             return
         evidence = 0.0
         returned = False
         if chosen is None:
             chosen = self._registry.found(self._draw_id()).global_id
         else:
-            evidence = scores.of(track, chosen)
+            row, column = scores.row[track.key], scores.column[chosen]
+            evidence = float(scores.open_nats[row, column])
             returned = self._was_away(track, chosen)
         track.past.setdefault(chosen, min(evidence, self._config.join_evidence))
-        track.returned = returned
+        track.returned, track.provisional = returned, True
         self._registry.bind(track, chosen)
         self._inherit_motion(track)
+        if final and own in self._live.persons:
+            self._registry.note(EventKind.SPLIT, own, chosen)
 
     def _was_away(self, track: Tracklet, global_id: GlobalId) -> bool:
         """Return whether a person was gone for a while before a track began."""
@@ -133,16 +154,27 @@ class Decisions:
             if track.provisional or own is None:
                 continue
             row, column = scores.row[track.key], scores.column[own]
-            against = scores.located[row, column] and (
-                scores.nats[row, column] <= -self._config.split_evidence
-            )
-            if against and (
-                own not in worst
-                or scores.nats[row, column] < scores.of(worst[own], own)
+            if not scores.located[row, column] or (
+                scores.floor[row, column] > -self._config.split_evidence
+            ):
+                continue
+            if own not in worst or (
+                self._fit(track, scores) < self._fit(worst[own], scores)
             ):
                 worst[own] = track
         for _, track in sorted(worst.items()):
             self._leave(track)
+
+    def _fit(self, track: Tracklet, scores: Scores) -> tuple[bool, float]:
+        """Return how well a track suits its person: by place, then by evidence."""
+        assert track.global_id is not None  # noqa: S101 - the caller checked.
+        left = self._live.persons[track.global_id].motion
+        stays = (
+            track.motion is not None
+            and left is not None
+            and not contradict(left.fix, track.motion.fix, self._config)
+        )
+        return stays, scores.of(track, track.global_id)
 
     def _confirm(self, seen: list[Tracklet]) -> None:
         """Make final what is beyond doubt, and mark what is torn."""

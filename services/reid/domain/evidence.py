@@ -48,8 +48,9 @@ def distance_evidence(placement: Placement, config: AssociationConfig) -> Matrix
         - np.log(2.0 * np.pi * np.sqrt(determinant))
         + np.log(config.floor_space_m2)
     )
-    limit = config.floor_evidence_limit
-    clipped: Matrix = np.clip(ratio, -limit, limit)
+    apart = dx * dx + dy * dy > config.contradiction_distance_m**2
+    least = -np.where(apart, config.contradiction_limit, config.floor_evidence_limit)
+    clipped: Matrix = np.clip(ratio, least, config.floor_evidence_limit)
     return clipped
 
 
@@ -96,7 +97,10 @@ class PairEvidence:
         fade = float(np.exp(-dt_s / config.floor_memory_s))
         continued = fade * self.nats + weight * now
         begun = config.floor_first_weight * now
-        limit = config.pair_evidence_limit
-        updated = np.clip(np.where(self.known, continued, begun), -limit, limit)
+        updated = np.clip(
+            np.where(self.known, continued, begun),
+            -config.pair_contradiction_limit,
+            config.pair_evidence_limit,
+        )
         self.nats = np.where(placement.comparable, updated, self.nats)
         self.known = self.known | placement.comparable

@@ -1,5 +1,6 @@
 """Bring the sightings of a tick into the live set."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -9,8 +10,9 @@ from services.common.ids import CameraId, GlobalId
 from services.reid.domain.appearance import Prototype, learn
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.evidence import Placement
+from services.reid.domain.fusion import TrackFix, fused
 from services.reid.domain.live_set import LiveSet, Registry
-from services.reid.domain.motion import Motion, follow, predict
+from services.reid.domain.motion import predict
 from services.reid.domain.returning import return_evidence
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import (
@@ -35,6 +37,7 @@ class Intake:
         self._config: AssociationConfig = registry.config
         self._draw_id = draw_id
         self._time_ns = time_ns
+        self._fixes: dict[GlobalId, list[TrackFix]] = defaultdict(list)
         self.supported: list[Tracklet] = []
 
     def take(self, tick: Tick) -> None:
@@ -47,7 +50,14 @@ class Intake:
                 for sighting in sorted(camera.sightings, key=lambda one: one.key)
             ]
             self._keep_apart([track for track in seen if track is not None])
+        self._fuse()
         self._compare()
+
+    def _fuse(self) -> None:
+        """Move the filters of the persons whose tracks were located."""
+        for global_id, fixes in self._fixes.items():
+            person = self._live.persons[global_id]
+            person.motion = fused(person.motion, fixes, self._config)
 
     def _present_in(self) -> dict[GlobalId, set[CameraId]]:
         """Return the cameras in which each recognisable person has a live track."""
@@ -91,6 +101,7 @@ class Intake:
                 known = pairs.known[row[key], lost]
                 if known.any():
                     evidence = float(pairs.nats[row[key], lost][known].mean())
+                    evidence = min(evidence, self._config.past_limit)
                     self._live.tracks[key].past[global_id] = evidence
 
     def _sight(
@@ -127,7 +138,7 @@ class Intake:
         captured_ns: int,
         present_in: dict[GlobalId, set[CameraId]],
     ) -> None:
-        """Move the track's filter and its person's, and weigh who may be back.
+        """Move the track's filter, and weigh who may be back.
 
         Back may be who is seen nowhere else: gone, or lost by this very camera.
         """
@@ -138,19 +149,10 @@ class Intake:
                     evidence = return_evidence(left, fix, captured_ns, self._config)
                     if evidence is not None:
                         track.past.setdefault(global_id, evidence)
-        track.motion = self._follow(track.motion, fix, captured_ns)
+        here = [TrackFix(track, fix, captured_ns)]
+        track.motion = fused(track.motion, here, self._config)
         if track.global_id is not None:
-            person = self._live.persons[track.global_id]
-            person.motion = self._follow(person.motion, fix, captured_ns)
-
-    def _follow(self, motion: Motion | None, fix: FloorFix, time_ns: int) -> Motion:
-        return follow(
-            motion,
-            fix,
-            time_ns,
-            acceleration_mps2=self._config.acceleration_mps2,
-            speed_sigma_mps=self._config.start_speed_sigma_mps,
-        )
+            self._fixes[track.global_id].extend(here)
 
     def _learn(self, track: Tracklet, sighting: Sighting, captured_ns: int) -> None:
         """Add a vector to the track's prototypes."""

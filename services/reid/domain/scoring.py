@@ -29,6 +29,9 @@ class Scores:
         nats: float64, shape (tracks, persons): evidence that they are one, nats;
             minus infinity where that is impossible.
         located: bool, same shape: whether positions of the two were compared.
+        floor: float64, same shape: what positions and times contribute to `nats`.
+        open_nats: float64, same shape: `nats` as if no live track of the same camera
+            stood in the way. For choices that move all tracks of a camera at once.
     """
 
     tracks: list[Tracklet]
@@ -37,6 +40,8 @@ class Scores:
     column: dict[GlobalId, int]
     nats: Matrix
     located: Mask
+    floor: Matrix
+    open_nats: Matrix
 
     def of(self, track: Tracklet, global_id: GlobalId) -> float:
         """Return the evidence for one track and one person, nats."""
@@ -47,6 +52,21 @@ class Scores:
         others = np.delete(self.nats[self.row[track.key]], self.column[global_id])
         return float(others.max(initial=-np.inf))
 
+    def kept_from(self, track: Tracklet, moving: Sequence[Tracklet]) -> Mask:
+        """Return whom a track cannot be because of a live track that does not move.
+
+        Args:
+            track: The track.
+            moving: Tracks of its camera that are given to persons anew.
+        """
+        kept = np.zeros(len(self.persons), np.bool_)
+        keys = {one.key for one in moving}
+        for other in self.tracks:
+            at_once = other.key in track.conflicts or track.key in other.conflicts
+            if at_once and other.key not in keys and other.global_id is not None:
+                kept[self.column[other.global_id]] = True
+        return kept
+
 
 class Scorer:
     """Computes scores, keeping what only changes when tracks change hands."""
@@ -55,7 +75,9 @@ class Scorer:
         self._model = model
         self._config = config
         self._version = -1
-        self._fixed: Matrix = np.zeros((0, 0))
+        self._looks: Matrix = np.zeros((0, 0))
+        self._met: Mask = np.zeros((0, 0), np.bool_)
+        self._barred: Mask = np.zeros((0, 0), np.bool_)
 
     def score(self, live: LiveSet) -> Scores:
         """Return the evidence for the live set as it is."""
@@ -64,21 +86,32 @@ class Scorer:
         column = {person.global_id: index for index, person in enumerate(persons)}
         members = _membership(tracks, column, len(persons))
         if self._version != live.version:
-            self._fixed = np.where(
-                _impossible(tracks, persons, members),
-                -np.inf,
-                appearance_evidence(tracks, persons, column, self._model, self._config),
+            self._looks = appearance_evidence(
+                tracks, persons, column, self._model, self._config
             )
+            self._met = _met_before(tracks, persons) & (members == 0)
+            self._barred = _barred(tracks, members)
             self._version = live.version
         floor, located = self._floor_evidence(live, tracks, persons, members)
+        met_nats = np.where(located, self._config.met_before_prior, -np.inf)
+        open_nats = self._believed(tracks) + floor + np.where(self._met, met_nats, 0.0)
         return Scores(
             tracks=tracks,
             persons=persons,
             row={track.key: index for index, track in enumerate(tracks)},
             column=column,
-            nats=self._fixed + floor,
+            nats=np.where(self._barred, -np.inf, open_nats),
             located=located,
+            floor=floor,
+            open_nats=open_nats,
         )
+
+    def _believed(self, tracks: Sequence[Tracklet]) -> Matrix:
+        """Return what appearance says, within what it may say against the floor."""
+        located = np.array([track.motion is not None for track in tracks], np.bool_)
+        limit = np.where(located, self._config.appearance_located_limit, np.inf)
+        believed: Matrix = np.clip(self._looks, -limit[:, None], limit[:, None])
+        return believed
 
     def _floor_evidence(
         self,
@@ -132,23 +165,27 @@ def _membership(
     return members
 
 
-def _impossible(
-    tracks: Sequence[Tracklet], persons: Sequence[Person], members: Matrix
-) -> Mask:
-    """Return where a camera saw a track and a track of the person at once."""
+def _barred(tracks: Sequence[Tracklet], members: Matrix) -> Mask:
+    """Return where a camera saw a track and a live track of the person at once."""
     row = {track.key: index for index, track in enumerate(tracks)}
     at_once = np.zeros((len(tracks), len(tracks)))
     for index, track in enumerate(tracks):
         for key in track.conflicts:
             if key in row:
                 at_once[index, row[key]] = at_once[row[key], index] = 1.0
-    impossible: Mask = at_once @ members > 0
+    barred: Mask = (at_once @ members > 0) & (members == 0)
+    return barred
+
+
+def _met_before(tracks: Sequence[Tracklet], persons: Sequence[Person]) -> Mask:
+    """Return where a camera saw a track and an ended track of the person at once."""
+    row = {track.key: index for index, track in enumerate(tracks)}
+    met = np.zeros((len(tracks), len(persons)), np.bool_)
     for index, person in enumerate(persons):
         for key in person.past_conflicts:
             if key in row:
-                impossible[row[key], index] = True
-    foreign: Mask = impossible & (members == 0)
-    return foreign
+                met[row[key], index] = True
+    return met
 
 
 def appearance_evidence(

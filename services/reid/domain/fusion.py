@@ -1,0 +1,89 @@
+"""Fuse what several cameras say about where one person stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from services.reid.domain.association_config import AssociationConfig
+from services.reid.domain.motion import Motion, fix_arrays, follow, predict
+from services.reid.domain.tracklet import Tracklet
+from services.reid.domain.values import FloorFix
+
+
+@dataclass(frozen=True, slots=True)
+class TrackFix:
+    """Where a track stands now.
+
+    Attributes:
+        track: The track.
+        fix: Position.
+        captured_ns: Its time, nanoseconds since 1970 UTC.
+    """
+
+    track: Tracklet
+    fix: FloorFix
+    captured_ns: int
+
+
+def fused(
+    motion: Motion | None, fixes: Sequence[TrackFix], config: AssociationConfig
+) -> Motion | None:
+    """Return the motion of a person, or of a track, after new positions.
+
+    Positions that contradict each other are never averaged: most cameras decide, then
+    where the person stood before. Where all are elsewhere, the motion begins anew.
+
+    Args:
+        motion: The motion so far.
+        fixes: Positions of one tick, in the order in which they count.
+        config: What contradicts, and how people move.
+    """
+    if not fixes:
+        return motion
+    near = [_is_near(motion, one, config) for one in fixes]
+    groups = [[two for two in fixes if _agree(one, two, config)] for one in fixes]
+    best = max(
+        range(len(fixes)),
+        key=lambda index: (
+            len(groups[index]),
+            near[index],
+            -fixes[index].track.begun_ns,
+            -index,
+        ),
+    )
+    if motion is not None and not near[best]:
+        motion = None
+    for one in groups[best]:
+        motion = follow(
+            motion,
+            one.fix,
+            one.captured_ns,
+            acceleration_mps2=config.acceleration_mps2,
+            speed_sigma_mps=config.start_speed_sigma_mps,
+        )
+    return motion
+
+
+def _is_near(motion: Motion | None, one: TrackFix, config: AssociationConfig) -> bool:
+    """Return whether a position does not contradict a motion."""
+    if motion is None:
+        return True
+    now = predict(motion, one.captured_ns, config.acceleration_mps2)
+    return not contradict(now.fix, one.fix, config)
+
+
+def _agree(one: TrackFix, two: TrackFix, config: AssociationConfig) -> bool:
+    return one is two or not contradict(one.fix, two.fix, config)
+
+
+def contradict(one: FloorFix, two: FloorFix, config: AssociationConfig) -> bool:
+    """Return whether two positions cannot be of one person at one time."""
+    if one.floor_id != two.floor_id:
+        return True
+    (point, spread), (other, other_spread) = fix_arrays(one), fix_arrays(two)
+    offset = point - other
+    if float(offset @ offset) <= config.contradiction_distance_m**2:
+        return False
+    squared = float(offset @ np.linalg.solve(spread + other_spread, offset))
+    return squared > config.contradiction_sigmas**2
