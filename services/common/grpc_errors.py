@@ -40,6 +40,7 @@ _CODES: dict[type[SpotOnError], grpc.StatusCode] = {
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+_FAULTS = ("INTERNAL", "UNKNOWN", "UNIMPLEMENTED", "DATA_LOSS")
 _ERRORS = {code.value[0]: error for error, code in _CODES.items()}
 Context = aio.ServicerContext[Any, Any]
 _DETAILS_KEY = "grpc-status-details-bin"
@@ -66,17 +67,22 @@ def _code(error: SpotOnError) -> grpc.StatusCode:
 
 
 def error_from_status(status: status_pb2.Status) -> SpotOnError:
-    """Return the error that `status` tells; unknown codes become Unavailable."""
+    """Return the error that `status` tells.
+
+    A fault of the peer itself, which it may show again, is a plain SpotOnError. Codes
+    that are in no table become Unavailable.
+    """
     field = ""
     for packed in status.details:
         detail = error_details_pb2.BadRequest()
         if packed.Unpack(detail) and detail.field_violations:
             field = detail.field_violations[0].field
     error = _ERRORS.get(status.code)
-    if error is None:
-        name = code_pb2.Code.Name(status.code) if 0 <= status.code <= 16 else "?"
-        return Unavailable(f"the peer failed with {name}: {status.message}")
-    return error(status.message, field=field)
+    if error is not None:
+        return error(status.message, field=field)
+    name = code_pb2.Code.Name(status.code) if 0 <= status.code <= 16 else "?"
+    message = f"the peer failed with {name}: {status.message}"
+    return SpotOnError(message) if name in _FAULTS else Unavailable(message)
 
 
 def error_from_rpc(error: aio.AioRpcError) -> SpotOnError:

@@ -88,6 +88,7 @@ class SessionBooks:
         self._sought_ns = position_ns
         self._positions.clear()
         self.at_end.clear()
+        self.errors.clear()
         if self.clock is not None:
             start_ns = self.clock.start_ns(self.clock.number(position_ns))
             following = 0 if self.frame_set is None else self.frame_set + 1

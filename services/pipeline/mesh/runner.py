@@ -74,9 +74,6 @@ class MeshRunner:
             self._pacer,
             self._threads,
         )
-        for plan in plans:
-            if plan.error is not None:
-                self._books.errors[plan.camera_id] = plan.error
         if seek := self._due_seek(commands.desired):
             await self._seek(seek)
         while True:
@@ -89,6 +86,9 @@ class MeshRunner:
         self, plans: list[CameraPlan], tools: LaneTools, commands: Commands
     ) -> Outcome | Seek:
         """Make one passage; return how it ended, or where to go on from."""
+        for plan in plans:
+            if plan.error is not None:
+                self._books.errors[plan.camera_id] = plan.error
         passage = Passage(plans, self._books, tools, self._commits)
         tasks: list[asyncio.Task[Outcome | Seek]] = []
         try:

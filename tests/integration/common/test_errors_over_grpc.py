@@ -72,6 +72,13 @@ async def test_what_is_not_ours_is_not_shown() -> None:
     assert "request" in (failure.details() or "")
 
 
+async def test_a_fault_of_the_peer_is_no_absence() -> None:
+    """A client does not mistake a peer that is broken for one that is away."""
+    error = error_from_rpc(await call(ValueError("broken")))
+    assert type(error) is errors.SpotOnError
+    assert "INTERNAL" in error.message
+
+
 def test_a_caller_from_elsewhere_is_refused() -> None:
     """Only loopback addresses hold scopes."""
     policy = LoopbackPolicy()

@@ -1,5 +1,6 @@
 """What a session remembers over seeks and owners."""
 
+from services.common.errors import NotFound
 from services.common.ids import CameraId, EnvironmentId, SessionId, TimelineId, TrackId
 from services.pipeline.domain.accounting import FrameResult
 from services.pipeline.domain.frame_sets import FrameSetClock
@@ -50,7 +51,9 @@ def test_a_successor_goes_on_from_what_was_committed() -> None:
 def test_a_seek_ends_tracks_and_counts_on() -> None:
     """After a seek, numbers of tracks and frame sets are not used again."""
     books = books_after_one_set()
+    books.errors[DOOR] = NotFound("the recording broke off")
     state = books.seek(1_234)
+    assert not books.errors
     assert books.read_from(DOOR) == SeekTarget(1_234)
     assert books.memories[DOOR].checkpoint == b""
     assert books.memories[DOOR].last_track_id == 3
