@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from services.reid.domain.association_config import AssociationConfig
-from services.reid.domain.motion import Motion, fix_arrays, follow, predict
+from services.reid.domain.motion import Motion, follow, predict
 from services.reid.domain.tracklet import Tracklet
 from services.reid.domain.values import FloorFix
 
@@ -81,9 +79,10 @@ def contradict(one: FloorFix, two: FloorFix, config: AssociationConfig) -> bool:
     """Return whether two positions cannot be of one person at one time."""
     if one.floor_id != two.floor_id:
         return True
-    (point, spread), (other, other_spread) = fix_arrays(one), fix_arrays(two)
-    offset = point - other
-    if float(offset @ offset) <= config.contradiction_distance_m**2:
+    dx, dy = one.x_m - two.x_m, one.y_m - two.y_m
+    if dx * dx + dy * dy <= config.contradiction_distance_m**2:
         return False
-    squared = float(offset @ np.linalg.solve(spread + other_spread, offset))
+    xx, yy = one.xx_m2 + two.xx_m2, one.yy_m2 + two.yy_m2
+    xy = one.xy_m2 + two.xy_m2
+    squared = (yy * dx * dx - 2.0 * xy * dx * dy + xx * dy * dy) / (xx * yy - xy * xy)
     return squared > config.contradiction_sigmas**2

@@ -75,12 +75,23 @@ class Scorer:
         self._model = model
         self._config = config
         self._version = -1
+        self._moment = (-1, -1)
+        self._latest: Scores | None = None
         self._looks: Matrix = np.zeros((0, 0))
         self._met: Mask = np.zeros((0, 0), np.bool_)
         self._barred: Mask = np.zeros((0, 0), np.bool_)
 
     def score(self, live: LiveSet) -> Scores:
-        """Return the evidence for the live set as it is."""
+        """Return the evidence for the live set as it is.
+
+        Within a tick it is computed anew only after something changed hands.
+        """
+        moment = (live.frame_set, live.version)
+        if self._latest is None or self._moment != moment:
+            self._latest, self._moment = self._scored(live), moment
+        return self._latest
+
+    def _scored(self, live: LiveSet) -> Scores:
         tracks = [live.tracks[key] for key in sorted(live.tracks)]
         persons = sorted(live.persons.values(), key=lambda person: person.label)
         column = {person.global_id: index for index, person in enumerate(persons)}
