@@ -39,6 +39,10 @@ def fused(
     """
     if not fixes:
         return motion
+    if motion is not None:
+        # Once for all: cameras differ little in time.
+        earliest_ns = min(one.captured_ns for one in fixes)
+        motion = predict(motion, earliest_ns, config.acceleration_mps2)
     near = [_is_near(motion, one, config) for one in fixes]
     groups = [[two for two in fixes if _agree(one, two, config)] for one in fixes]
     best = max(
@@ -68,7 +72,11 @@ def _is_near(motion: Motion | None, one: TrackFix, config: AssociationConfig) ->
     if motion is None:
         return True
     now = predict(motion, one.captured_ns, config.acceleration_mps2)
-    return not contradict(now.fix, one.fix, config)
+    dx, dy = float(now.mean[0]) - one.fix.x_m, float(now.mean[1]) - one.fix.y_m
+    here = now.floor_id == one.fix.floor_id and (
+        dx * dx + dy * dy <= config.contradiction_distance_m**2
+    )
+    return here or not contradict(now.fix, one.fix, config)
 
 
 def _agree(one: TrackFix, two: TrackFix, config: AssociationConfig) -> bool:
