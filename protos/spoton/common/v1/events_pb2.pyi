@@ -35,7 +35,9 @@ class _IdentityEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ide
     IDENTITY_EVENT_KIND_MERGED: _IdentityEventKind.ValueType  # 2
     """Two identities turned out to be one person; global_id survives."""
     IDENTITY_EVENT_KIND_SPLIT: _IdentityEventKind.ValueType  # 3
-    """Part of an identity turned out to be another person, other_global_id."""
+    """Part of an identity turned out to be another person, other_global_id: a new
+    one, or one already known.
+    """
     IDENTITY_EVENT_KIND_RETURNED: _IdentityEventKind.ValueType  # 4
     """A person who had left was recognised again."""
 
@@ -49,7 +51,9 @@ IDENTITY_EVENT_KIND_CREATED: IdentityEventKind.ValueType  # 1
 IDENTITY_EVENT_KIND_MERGED: IdentityEventKind.ValueType  # 2
 """Two identities turned out to be one person; global_id survives."""
 IDENTITY_EVENT_KIND_SPLIT: IdentityEventKind.ValueType  # 3
-"""Part of an identity turned out to be another person, other_global_id."""
+"""Part of an identity turned out to be another person, other_global_id: a new
+one, or one already known.
+"""
 IDENTITY_EVENT_KIND_RETURNED: IdentityEventKind.ValueType  # 4
 """A person who had left was recognised again."""
 Global___IdentityEventKind: _TypeAlias = IdentityEventKind  # noqa: Y015
