@@ -61,7 +61,9 @@ def latency_table(session: pipeline_pb2.Session) -> Table:
 
 def people_table(people: People, camera_ids: Iterable[str]) -> Table:
     """Return each person with the frame sets in which each camera saw them."""
-    table = Table(title="Persons, in frame sets seen", title_justify="left")
+    table = Table(
+        title="Persons, with their detections by camera", title_justify="left"
+    )
     table.add_column("person")
     table.add_column("global id", justify="right")
     columns = sorted(camera_ids)
@@ -74,7 +76,7 @@ def people_table(people: People, camera_ids: Iterable[str]) -> Table:
         default=0.0,
     )
     for person in people.identities:
-        seen = {sighting.camera_id: sighting.frame_sets for sighting in person.cameras}
+        seen = {sighting.camera_id: sighting.detections for sighting in person.cameras}
         first_s = person.first_seen_time.ToMicroseconds() / 1e6 - start_s
         last_s = person.last_seen_time.ToMicroseconds() / 1e6 - start_s
         name = f"P{person.label}" + ("?" if person.provisional else "")

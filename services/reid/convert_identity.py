@@ -131,7 +131,7 @@ def identity_to_proto(identity: Identity) -> reid_pb2.Identity:
         cameras=[
             reid_pb2.CameraSighting(
                 camera_id=camera_id,
-                frame_sets=record.frame_sets,
+                detections=record.detections,
                 first_seen_time=ns_to_timestamp(record.first_ns),
                 last_seen_time=ns_to_timestamp(record.last_ns),
             )

@@ -67,7 +67,7 @@ class Run:
         frame_sets: Number of each frame set, in the order of publication.
         tracks: By camera and frame, the boxes with label or 0, rounded.
         kinds: What was published about the session itself.
-        persons: By label, the cameras that saw the person and for how many sets.
+        persons: By label, the cameras that saw the person and how often.
     """
 
     session: pipeline_pb2.Session
@@ -100,7 +100,7 @@ async def run_session(site: Site, disturb: Disturb | None = None) -> Run:
         for identity in await list_identities(site.mesh, created):
             if not identity.merged_into:
                 run.persons[identity.label] = {
-                    sighting.camera_id: sighting.frame_sets
+                    sighting.camera_id: sighting.detections
                     for sighting in identity.cameras
                 }
     return run

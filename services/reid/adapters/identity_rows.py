@@ -37,7 +37,7 @@ UPSERT_CAMERA = """
     INSERT INTO camera_sightings
     VALUES (%s, %s, %s, %s, %s)
     ON CONFLICT (global_id, camera_id) DO UPDATE SET
-        frame_sets = excluded.frame_sets, first_seen_ns = excluded.first_seen_ns,
+        detections = excluded.detections, first_seen_ns = excluded.first_seen_ns,
         last_seen_ns = excluded.last_seen_ns
 """
 
@@ -92,7 +92,7 @@ def camera_rows(snapshot: Snapshot) -> list[tuple[Any, ...]]:
         (
             snapshot.person.global_id,
             camera_id,
-            record.frame_sets,
+            record.detections,
             record.first_ns,
             record.last_ns,
         )

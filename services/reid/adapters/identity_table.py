@@ -14,7 +14,7 @@ from services.reid.service.portraits import PortraitRecord
 _SELECT = """
     SELECT global_id, label, environment_id, timeline_id, first_seen_ns, last_seen_ns,
         (SELECT json_agg(json_build_array(
-                    camera_id, frame_sets, first_seen_ns, last_seen_ns)
+                    camera_id, detections, first_seen_ns, last_seen_ns)
                 ORDER BY camera_id)
             FROM camera_sightings AS seen WHERE seen.global_id = one.global_id),
         merged_into, floor_id, position, calibration_revision,

@@ -108,7 +108,7 @@ def person_to_json(person: Person) -> Json:
         "motion": _motion_to_json(person.motion),
         "confirmed": person.confirmed,
         "cameras": {
-            camera_id: [record.frame_sets, record.first_ns, record.last_ns]
+            camera_id: [record.detections, record.first_ns, record.last_ns]
             for camera_id, record in person.cameras.items()
         },
         "past_keys": person.past_keys,
@@ -142,7 +142,7 @@ def _track_to_json(track: Tracklet) -> Json:
         "key": track.key,
         "begun_ns": track.begun_ns,
         "listed_ns": track.listed_ns,
-        "record": record and [record.frame_sets, record.first_ns, record.last_ns],
+        "record": record and [record.detections, record.first_ns, record.last_ns],
         "motion": _motion_to_json(track.motion),
         "person": track.global_id,
         "flags": [track.provisional, track.returned, track.torn],

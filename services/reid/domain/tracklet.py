@@ -13,12 +13,12 @@ class CameraRecord:
     """How one camera saw a person.
 
     Attributes:
-        frame_sets: Frame sets in which a detection supported the person.
+        detections: Detections that supported the person.
         first_ns: First sighting, nanoseconds since 1970 UTC.
         last_ns: Latest sighting, nanoseconds since 1970 UTC.
     """
 
-    frame_sets: int
+    detections: int
     first_ns: int
     last_ns: int
 
@@ -27,7 +27,7 @@ class CameraRecord:
         if other is None:
             return self
         return CameraRecord(
-            self.frame_sets + other.frame_sets,
+            self.detections + other.detections,
             min(self.first_ns, other.first_ns),
             max(self.last_ns, other.last_ns),
         )

@@ -66,7 +66,7 @@ async def test_a_person_is_stored_with_every_sighting(reid: Stub) -> None:
     identity = answer.identity
     assert identity.label == 1
     assert identity.timeline_id == timeline.timeline_id
-    assert [(one.camera_id, one.frame_sets) for one in identity.cameras] == [
+    assert [(one.camera_id, one.detections) for one in identity.cameras] == [
         ("east", 30)
     ]
     assert identity.first_seen_time == ns_to_timestamp(START_NS + TICK_NS)

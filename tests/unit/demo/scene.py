@@ -38,10 +38,10 @@ def observation() -> Observation:
 def identities() -> list[reid_pb2.Identity]:
     """Return person 1, whom 11 and 12 turned out to be, and person 3."""
     first = reid_pb2.Identity(global_id=11, label=1)
-    first.cameras.add(camera_id="west", frame_sets=20)
-    first.cameras.add(camera_id="east", frame_sets=4)
+    first.cameras.add(camera_id="west", detections=20)
+    first.cameras.add(camera_id="east", detections=4)
     third = reid_pb2.Identity(global_id=13, label=3, provisional=True)
-    third.cameras.add(camera_id="east", frame_sets=7)
+    third.cameras.add(camera_id="east", detections=7)
     for person, seconds in ((first, (0, 2)), (third, (1, 2))):
         person.first_seen_time.FromSeconds(START_S + seconds[0])
         person.last_seen_time.FromSeconds(START_S + seconds[1])

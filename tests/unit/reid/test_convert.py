@@ -176,7 +176,7 @@ def test_an_identity_keeps_its_fields() -> None:
     assert (told.global_id, told.label, told.merged_into) == (5, 2, 4)
     assert (told.prototype_count, told.has_crop, told.provisional) == (6, True, True)
     assert told.last_position == fix_to_proto(FIX)
-    assert (told.cameras[0].camera_id, told.cameras[0].frame_sets) == ("east", 3)
+    assert (told.cameras[0].camera_id, told.cameras[0].detections) == ("east", 3)
 
 
 @pytest.mark.parametrize("token", ["x", "-1", "9" * 19, "1" * 20])

@@ -157,7 +157,7 @@ async def test_closing_brings_every_person_up_to_date() -> None:
     await writer.close()
     (snapshot,) = store.commits[-1].identities.values()
     (record,) = snapshot.cameras.values()
-    assert record.frame_sets == 7
+    assert record.detections == 7
 
 
 def portrait(quality: float) -> Portrait:

@@ -879,13 +879,15 @@ class CameraSighting(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CAMERA_ID_FIELD_NUMBER: _builtins.int
-    FRAME_SETS_FIELD_NUMBER: _builtins.int
+    DETECTIONS_FIELD_NUMBER: _builtins.int
     FIRST_SEEN_TIME_FIELD_NUMBER: _builtins.int
     LAST_SEEN_TIME_FIELD_NUMBER: _builtins.int
     camera_id: _builtins.str
     """Camera."""
-    frame_sets: _builtins.int
-    """Frame sets in which a detection in this camera supported the person."""
+    detections: _builtins.int
+    """Detections of the camera in the person's tracks. Where the tracks of two
+    people were exchanged, a frame set may count twice.
+    """
     @_builtins.property
     def first_seen_time(self) -> _timestamp_pb2.Timestamp:
         """First sighting by the camera, UTC."""
@@ -898,13 +900,13 @@ class CameraSighting(_message.Message):
         self,
         *,
         camera_id: _builtins.str = ...,
-        frame_sets: _builtins.int = ...,
+        detections: _builtins.int = ...,
         first_seen_time: _timestamp_pb2.Timestamp | None = ...,
         last_seen_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen_time", b"first_seen_time", "last_seen_time", b"last_seen_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "first_seen_time", b"first_seen_time", "frame_sets", b"frame_sets", "last_seen_time", b"last_seen_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "detections", b"detections", "first_seen_time", b"first_seen_time", "last_seen_time", b"last_seen_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -69,7 +69,7 @@ def upgrade() -> None:
         CREATE TABLE camera_sightings (
             global_id bigint NOT NULL REFERENCES identities ON DELETE CASCADE,
             camera_id text COLLATE "C" NOT NULL,
-            frame_sets bigint NOT NULL,
+            detections bigint NOT NULL,
             first_seen_ns bigint NOT NULL,
             last_seen_ns bigint NOT NULL,
             PRIMARY KEY (global_id, camera_id)
