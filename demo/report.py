@@ -60,7 +60,7 @@ def latency_table(session: pipeline_pb2.Session) -> Table:
 
 
 def people_table(people: People, camera_ids: Iterable[str]) -> Table:
-    """Return each person with the frame sets in which each camera saw them."""
+    """Return each person with how often each camera detected them."""
     table = Table(
         title="Persons, with their detections by camera", title_justify="left"
     )
