@@ -120,6 +120,8 @@ def note_update(run: Run, update: events_pb2.TrackingUpdate) -> None:
     for camera in update.cameras:
         key = (camera.frame.camera_id, camera.frame.frame_index)
         assert key not in run.tracks, f"{key} was published twice"
+        known = [track.global_id for track in camera.tracks if track.global_id]
+        assert len(set(known)) == len(known), f"{key} shows somebody twice"
         run.tracks[key] = [
             (
                 track.track_id,
