@@ -1,5 +1,6 @@
 """Wrap the behaviours of our RPCs, whatever their arity."""
 
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -21,13 +22,13 @@ class BehaviourInterceptor(aio.ServerInterceptor):
     are left as they are.
     """
 
+    @abstractmethod
     def wrap_single(self, method: str, behaviour: Behaviour) -> Behaviour:
         """Return `behaviour` of `method`, which answers once, wrapped."""
-        raise NotImplementedError
 
+    @abstractmethod
     def wrap_stream(self, method: str, behaviour: StreamBehaviour) -> StreamBehaviour:
         """Return `behaviour` of `method`, which answers many times, wrapped."""
-        raise NotImplementedError
 
     async def intercept_service(
         self,

@@ -5,19 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
-import structlog
 
-from services.common.errors import InvalidInput, Unavailable
+from services.common.errors import InvalidInput
+from services.common.onnx_session import open_session
 from services.detector.domain import yolox
 from services.detector.domain.detections import Detections
 from services.detector.domain.geometry import Size
 from services.detector.domain.tiles import RgbImage
 
 _ANY_BATCH = 64
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
-_log = structlog.get_logger(__name__)
 
 
 class OnnxDetector:
@@ -38,7 +34,7 @@ class OnnxDetector:
             InvalidInput: The network reads another size.
             Unavailable: The device cannot be used.
         """
-        self._session = _open(path, device)
+        self._session = open_session(path, device)
         network_input = self._session.get_inputs()[0]
         batch, _, height, width = network_input.shape
         fixed = [side for side in (width, height) if isinstance(side, int)]
@@ -65,22 +61,3 @@ class OnnxDetector:
         height, width = pixels.shape[:2]
         found = yolox.decode(output, self.input_size, least_score=self._least_score)
         return found.inside(Size(width, height))
-
-
-def _open(path: Path, device: str) -> Any:
-    """Return a session on the device, one thread a run: we bring our own threads.
-
-    Raises:
-        Unavailable: The session fell back to another device.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    provider = _PROVIDERS[device]
-    session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-    # What was asked for is no answer: without CUDA the session falls back silently.
-    used = session.get_providers()
-    _log.info("model loaded", file=path.name, providers=used)
-    if used[0] != provider:
-        raise Unavailable(f"{device} cannot be used; the model would run on {used[0]}")
-    return session

@@ -6,19 +6,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
-import structlog
 from numpy.typing import NDArray
 
-from services.common.errors import InvalidInput, Unavailable
+from services.common.errors import InvalidInput
 from services.common.images import RgbImage
 from services.common.models import EmbedderEntry, PixelOrder, TensorLayout
+from services.common.onnx_session import open_session
 from services.reid.service.embedding import EmbedderModel
 
 _ANY_BATCH = 64
-_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
-_log = structlog.get_logger(__name__)
 
 
 class OnnxEmbedder:
@@ -46,7 +42,7 @@ class OnnxEmbedder:
             dimensions=entry.dimensions,
             match_similarity=entry.match_similarity,
         )
-        self._session = _open(path, device)
+        self._session = open_session(path, device)
         network_input = self._session.get_inputs()[0]
         batch = network_input.shape[0]
         self.max_batch = batch if isinstance(batch, int) else _ANY_BATCH
@@ -78,22 +74,3 @@ class OnnxEmbedder:
             pixels.astype(np.float32) - self._mean
         ) / self._deviation
         return normal
-
-
-def _open(path: Path, device: str) -> Any:
-    """Return a session on the device, one thread a run: we bring our own threads.
-
-    Raises:
-        Unavailable: The session fell back to another device.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    provider = _PROVIDERS[device]
-    session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
-    # What was asked for is no answer: without CUDA the session falls back silently.
-    used = session.get_providers()
-    _log.info("model loaded", file=path.name, providers=used)
-    if used[0] != provider:
-        raise Unavailable(f"{device} cannot be used; the model would run on {used[0]}")
-    return session
