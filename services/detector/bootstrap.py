@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from functools import partial
 
 import structlog
@@ -90,7 +89,6 @@ async def wired(
 
 async def run(config: DetectorConfig) -> None:
     """Serve until told to stop."""
-    _log.info("configured", **asdict(config))
     drain = DrainSignal(
         grace_s=config.server.drain_grace_s, max_stream_age_s=config.max_stream_age_s
     )

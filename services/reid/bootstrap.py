@@ -144,7 +144,6 @@ async def prepare(config: ReidConfig) -> None:
 
 async def run(config: ReidConfig) -> None:
     """Serve until told to stop."""
-    _log.info("configured", config=config)
     drain = DrainSignal(
         grace_s=config.server.drain_grace_s, max_stream_age_s=config.max_stream_age_s
     )

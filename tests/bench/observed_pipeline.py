@@ -9,7 +9,10 @@ import os
 import sys
 from pathlib import Path
 
-from services.pipeline import __main__, bootstrap
+from services.common.environ import Environ
+from services.common.program import run_service
+from services.pipeline import bootstrap
+from services.pipeline.config import load_config
 from services.pipeline.domain.running import Commands, Outcome
 from services.pipeline.mesh.runner import MeshRunner
 
@@ -37,4 +40,8 @@ def latencies_path(environment: "os._Environ[str]", session_id: str) -> Path:
 
 if __name__ == "__main__":
     bootstrap.MeshRunner = ObservedRunner  # type: ignore[attr-defined]
-    sys.exit(__main__.main())
+    sys.exit(
+        run_service(
+            "pipeline", lambda: load_config(Environ("SPOTON_PIPELINE_")), bootstrap.run
+        )
+    )
