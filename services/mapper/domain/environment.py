@@ -25,12 +25,22 @@ GROUND = Floor("ground", "Ground")
 
 
 @dataclass(frozen=True, slots=True)
+class Perception:
+    """Names of the models and the tracker; empty means the service's default."""
+
+    detector_model_id: str = ""
+    embedder_model_id: str = ""
+    tracker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """A place watched by cameras."""
 
     environment_id: str
     display_name: str = ""
     floors: tuple[Floor, ...] = ()
+    perception: Perception = field(default_factory=Perception)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ def document() -> dict[str, Any]:
             "environment_id": "plaza",
             "display_name": "Plaza",
             "floors": [{"floor_id": "ground"}, {"floor_id": "upper"}],
+            "perception": {"detector_model_id": "yolox-s", "tracker": "boxmot:ocsort"},
         },
         "cameras": [
             {
@@ -154,6 +155,11 @@ async def test_import_errors_name_the_place(stub: Stub, new_id: str) -> None:
     error = await failure(import_into(stub, new_id, broken))
     assert isinstance(error, InvalidInput)
     assert error.field == "document.cameras[0].transform.scale"
+    broken = document()
+    broken["environment"]["perception"]["tracker"] = "§"
+    error = await failure(import_into(stub, new_id, broken))
+    assert isinstance(error, InvalidInput)
+    assert error.field == "document.environment.perception.tracker"
 
 
 @pytest.mark.parametrize(

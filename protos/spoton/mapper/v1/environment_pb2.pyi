@@ -33,6 +33,7 @@ class Environment(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PERCEPTION_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Name in addresses. Format: [a-z]([a-z0-9-]{0,61}[a-z0-9])?"""
     display_name: _builtins.str
@@ -51,6 +52,10 @@ class Environment(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last changed, UTC. Set by the server."""
 
+    @_builtins.property
+    def perception(self) -> Global___Perception:
+        """Which models watch it. Absent means every service's default."""
+
     def __init__(
         self,
         *,
@@ -60,14 +65,54 @@ class Environment(_message.Message):
         etag: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        perception: Global___Perception | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "perception", b"perception", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "environment_id", b"environment_id", "etag", b"etag", "floors", b"floors", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "environment_id", b"environment_id", "etag", b"etag", "floors", b"floors", "perception", b"perception", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Environment: _TypeAlias = Environment  # noqa: Y015
+
+@_typing.final
+class Perception(_message.Message):
+    """Which models and which tracker a session uses. A session keeps the choice
+    that it starts with. The mapper does not know which models run: a name that
+    no service runs is stored here and refused when a session starts.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DETECTOR_MODEL_ID_FIELD_NUMBER: _builtins.int
+    EMBEDDER_MODEL_ID_FIELD_NUMBER: _builtins.int
+    TRACKER_FIELD_NUMBER: _builtins.int
+    detector_model_id: _builtins.str
+    """Detector, as spoton.detector.v1 names its models. Empty means the
+    service's default. At most 100 characters of [A-Za-z0-9._:-].
+    """
+    embedder_model_id: _builtins.str
+    """Embedder, as spoton.reid.v1 names its models. Empty means the service's
+    default. Format as above.
+    """
+    tracker: _builtins.str
+    """Tracker, as spoton.tracker.v1 names its trackers. Empty means the
+    service's default. Format as above.
+    """
+    def __init__(
+        self,
+        *,
+        detector_model_id: _builtins.str = ...,
+        embedder_model_id: _builtins.str = ...,
+        tracker: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detector_model_id", b"detector_model_id", "embedder_model_id", b"embedder_model_id", "tracker", b"tracker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Perception: _TypeAlias = Perception  # noqa: Y015
 
 @_typing.final
 class Floor(_message.Message):
