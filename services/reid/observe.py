@@ -42,3 +42,13 @@ EVENTS_RELAYED = Counter(
     "spoton_reid_events_relayed_total",
     "Identity events appended to the event stream.",
 )
+SEARCHES = Counter(
+    "spoton_reid_searches_total",
+    "Searches for the nearest persons, by who answered: faiss, pgvector.",
+    ("index",),
+)
+INDEX_BUILD_SECONDS = Histogram(
+    "spoton_reid_index_build_seconds",
+    "Time to build one large search index; searches go on meanwhile.",
+    buckets=(0.01, 0.1, 1, 10, 60, 300, 1800),
+)
