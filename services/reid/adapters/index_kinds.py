@@ -130,16 +130,20 @@ class BuiltIndex:
         Raises:
             Unavailable: The GPU failed, and nothing may stand in.
         """
-        index, parameters = self._index, None
+        index = self._index
+        parameters: Any = None
         exact = reach > MOST_APPROXIMATE
         if self.kind is IndexKind.HNSW and exact:
             index = faiss.downcast_index(index.storage)
         elif self.kind is IndexKind.HNSW:
             breadth = max(_LEAST_BREADTH, reach)
-            parameters = faiss.SearchParametersHNSW(efSearch=breadth)
+            # Its stubs lack the class.
+            parameters = faiss.SearchParametersHNSW()  # type: ignore[attr-defined]
+            parameters.efSearch = breadth
         elif self.kind is IndexKind.IVF:
             visited = index.nlist if exact else -(-index.nlist // _LISTS_PER_VISITED)
-            parameters = faiss.SearchParametersIVF(nprobe=visited)
+            parameters = faiss.SearchParametersIVF()
+            parameters.nprobe = visited
         if self._on_gpu is not None and not exact:
             try:
                 return self._named(*self._on_gpu.search(vector[None, :], reach))

@@ -6,11 +6,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 from grpc import aio
 
+from services.common.device_watch import DeviceReport
 from services.common.drain import DrainSignal
 from services.common.grpc_client import open_channel
 from services.common.grpc_server import running_server
-from services.reid.bootstrap import load_embedder, prepare, wired
+from services.reid.bootstrap import load_embedders, prepare, wired
 from services.reid.config import ReidConfig, load_config
+from services.reid.observe import MODEL_DEVICE
 from spoton.reid.v1 import reid_pb2_grpc
 
 Stub = reid_pb2_grpc.ReidServiceStub
@@ -40,7 +42,9 @@ def service_config(
 async def serving(config: ReidConfig, drain: DrainSignal) -> AsyncIterator[Stub]:
     """Run one replica and connect to it."""
     async with (
-        wired(config, load_embedder(config), drain) as register,
+        wired(
+            config, load_embedders(config, DeviceReport(MODEL_DEVICE)), drain
+        ) as register,
         running_server(register) as address,
         open_channel(address) as channel,
     ):
