@@ -68,6 +68,9 @@ class ClipEmbedder:
         self._transformers = _library("transformers", entry.model_id)
         # We bring our own threads.
         self._torch.set_num_threads(1)
+        # Errors are raised; that a text encoder is left out is as it should be.
+        self._transformers.logging.set_verbosity_error()
+        self._transformers.logging.disable_progress_bar()
         self._path = path
         self._entry = entry
         self._precision = settings.precision
