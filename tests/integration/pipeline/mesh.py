@@ -222,7 +222,7 @@ async def _peers(
             "SPOTON_DETECTOR_TILE_ROWS": "1",
         }
         detecting = detector_bootstrap.wired(
-            load_detector_config(variables), detector, DrainSignal()
+            load_detector_config(variables), [detector], DrainSignal()
         )
         config = reid_config(postgres_dsn, redis_url, s3)
         await reid_bootstrap.prepare(config)
