@@ -208,7 +208,7 @@ class _Opened:
         self.session = session
         self._model = model
         self._device = device
-        self._bound = threading.local()
+        self._of_thread = threading.local()
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """Return the outputs.
@@ -239,7 +239,7 @@ class _Opened:
 
     def _device_memory(self, name: str, array: Array) -> Any:
         """Return this thread's memory on the device for an input of this shape."""
-        held = self._bound.__dict__
+        held: dict[Any, Any] = self._of_thread.__dict__.setdefault("inputs", {})
         key = (name, array.shape)
         if key not in held:
             held[key] = onnxruntime.OrtValue.ortvalue_from_shape_and_type(

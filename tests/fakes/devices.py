@@ -1,17 +1,22 @@
-"""Whoever has to know on what models run, in memory."""
+"""A watch that remembers on what models run."""
 
-from dataclasses import dataclass, field
+from services.common.devices import Device, DeviceFailed
 
 
-@dataclass
-class Watched:
-    """Remembers on what models run."""
+class SeenDevices:
+    """Remembers what it is told.
 
-    devices: dict[str, str] = field(default_factory=dict)
-    failures: list[Exception] = field(default_factory=list)
+    Attributes:
+        devices: Each device that a model came to run on.
+        failures: Each failure after which a model could not run any more.
+    """
 
-    def running(self, model, device) -> None:
-        self.devices[model] = device
+    def __init__(self) -> None:
+        self.devices: list[tuple[str, Device]] = []
+        self.failures: list[DeviceFailed] = []
 
-    def lost(self, failure) -> None:
+    def running(self, model: str, device: Device) -> None:
+        self.devices.append((model, device))
+
+    def lost(self, failure: DeviceFailed) -> None:
         self.failures.append(failure)

@@ -149,6 +149,15 @@ class Mesh:
             mapper_pb2.CreateCalibrationRequest(calibration=calibration)
         )
 
+    async def choose(self, perception: environment_pb2.Perception) -> None:
+        """Let the environment choose its models and its tracker."""
+        request = mapper_pb2.GetEnvironmentRequest(environment_id=self.environment_id)
+        answer = await self.peers.mapper.GetEnvironment(request)
+        answer.environment.perception.CopyFrom(perception)
+        await self.peers.mapper.UpdateEnvironment(
+            mapper_pb2.UpdateEnvironmentRequest(environment=answer.environment)
+        )
+
     async def start(self, speed: float | None = None) -> pipeline_pb2.Session:
         """Start tracking with all cameras."""
         request = pipeline_pb2.CreateSessionRequest(
@@ -215,7 +224,7 @@ async def _peers(
             "SPOTON_DETECTOR_TILE_ROWS": "1",
         }
         detecting = detector_bootstrap.wired(
-            load_detector_config(variables), detector, DrainSignal()
+            load_detector_config(variables), [detector], DrainSignal()
         )
         config = reid_config(postgres_dsn, redis_url, s3)
         await reid_bootstrap.prepare(config)

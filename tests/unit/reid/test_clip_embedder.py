@@ -11,7 +11,7 @@ from services.common.devices import Device, DeviceSettings, Fallback, UnusableMo
 from services.common.errors import Unavailable
 from services.common.models import EmbedderBackend
 from services.reid.adapters.embedders.clip import ClipEmbedder
-from tests.fakes.devices import Watched
+from tests.fakes.devices import SeenDevices
 from tests.fakes.embedding_network import entry
 
 SIDE_PX, DIMENSIONS = 32, 24
@@ -42,11 +42,21 @@ def folder(transformers, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path = tmp_path_factory.mktemp("clip")
     transformers.CLIPModel(config).save_pretrained(path)
-    sides = {"height": SIDE_PX, "width": SIDE_PX}
-    processor = _processor(transformers)(
-        size={"shortest_edge": SIDE_PX}, crop_size=sides
-    )
-    processor.save_pretrained(path)
+    facts = {
+        "do_resize": True,
+        "size": {"shortest_edge": SIDE_PX},
+        "resample": 3,
+        "do_center_crop": True,
+        "crop_size": {"height": SIDE_PX, "width": SIDE_PX},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "do_convert_rgb": True,
+        "image_mean": [0.48145466, 0.4578275, 0.40821073],
+        "image_std": [0.26862954, 0.26130258, 0.27577711],
+        "image_processor_type": "CLIPImageProcessor",
+    }
+    (path / "preprocessor_config.json").write_text(json.dumps(facts))
     return path
 
 
@@ -59,7 +69,7 @@ def _processor(transformers):
 
 def load(folder: Path, **settings: object) -> ClipEmbedder:
     """Return the embedder of a folder."""
-    return ClipEmbedder(folder, ENTRY, DeviceSettings(**settings), Watched())
+    return ClipEmbedder(folder, ENTRY, DeviceSettings(**settings), SeenDevices())
 
 
 def smooth(side: int) -> np.ndarray:
@@ -74,6 +84,7 @@ def test_square_crops_are_seen_as_transformers_sees_them(
     transformers, folder: Path, side: int
 ) -> None:
     """Without a centre to cut out, vectors equal those of the library's own path."""
+    pytest.importorskip("PIL", reason="Pillow, which that path needs, is absent")
     import torch
 
     crop = smooth(side)
@@ -158,7 +169,7 @@ def test_other_dimensions_than_the_entry_says_are_refused(folder: Path) -> None:
     """Vectors of a wrong length would be of no use to anybody."""
     described = entry(dimensions=DIMENSIONS + 3, backend=EmbedderBackend.CLIP)
     with pytest.raises(UnusableModel, match=f"found {DIMENSIONS}"):
-        ClipEmbedder(folder, described, DeviceSettings(), Watched())
+        ClipEmbedder(folder, described, DeviceSettings(), SeenDevices())
 
 
 def test_an_absent_gpu_fails_or_falls_back(folder: Path) -> None:
@@ -169,10 +180,10 @@ def test_an_absent_gpu_fails_or_falls_back(folder: Path) -> None:
         pytest.skip("there is a GPU")
     with pytest.raises(Unavailable, match="cuda"):
         load(folder, device=Device.CUDA)
-    watch = Watched()
+    watch = SeenDevices()
     settings = DeviceSettings(device=Device.CUDA, fallback=Fallback.CPU)
     ClipEmbedder(folder, ENTRY, settings, watch)
-    assert watch.devices == {"mean-colour": Device.CPU}
+    assert watch.devices == [("mean-colour", Device.CPU)]
 
 
 @pytest.mark.parametrize("name", ["torch", "transformers"])
@@ -184,4 +195,4 @@ def test_a_missing_library_names_the_variant(
     if name == "transformers":
         pytest.importorskip("torch", reason="the variant torch is not installed")
     with pytest.raises(Unavailable, match=f"needs {name}.*variant torch"):
-        ClipEmbedder(tmp_path, ENTRY, DeviceSettings(), Watched())
+        ClipEmbedder(tmp_path, ENTRY, DeviceSettings(), SeenDevices())

@@ -12,7 +12,7 @@ from services.common.models import PixelOrder, TensorLayout
 from services.reid.adapters.embedders.crops import CropWriter
 from services.reid.adapters.embedders.onnx import OnnxEmbedder
 from services.reid.service.embedding import EmbeddingService
-from tests.fakes.devices import Watched
+from tests.fakes.devices import SeenDevices
 from tests.fakes.embedding_network import HEIGHT_PX, WIDTH_PX, entry, write_network
 
 COLOUR = (200, 120, 40)
@@ -26,7 +26,7 @@ def plain(colour: tuple[int, int, int] = COLOUR, scale: int = 1) -> np.ndarray:
 
 def load(path: Path, described: object) -> OnnxEmbedder:
     """Return an embedder on the CPU."""
-    return OnnxEmbedder(path, described, DeviceSettings(), Watched())
+    return OnnxEmbedder(path, described, DeviceSettings(), SeenDevices())
 
 
 def unit(values: object) -> np.ndarray:
