@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-import structlog
 from grpc import aio
 
 from services.common.drain import DrainSignal
 from services.common.grpc_server import Register, serve
-from services.common.models import DetectorBackend, locate
+from services.common.models import DetectorBackend, locate_and_log
 from services.detector.adapters.cutting import cut_tiles
 from services.detector.adapters.litert import LiteRtDetector
 from services.detector.adapters.onnx import OnnxDetector
@@ -21,8 +20,6 @@ from spoton.detector.v1 import detector_pb2, detector_pb2_grpc
 
 SERVICE = detector_pb2.DESCRIPTOR.services_by_name["DetectorService"].full_name
 
-_log = structlog.get_logger(__name__)
-
 
 def load_detector(config: DetectorConfig) -> Detector:
     """Find the model's file and load it into the backend that runs it.
@@ -33,7 +30,7 @@ def load_detector(config: DetectorConfig) -> Detector:
         InvalidInput: The model cannot read the configured input size.
     """
     model = config.model
-    located = locate(model, config.model_dir, config.cache_dir, report=_log.info)
+    located = locate_and_log(model, config.model_dir, config.cache_dir)
     if model.backend is DetectorBackend.LITERT:
         return LiteRtDetector(
             located.path,
