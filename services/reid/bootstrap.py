@@ -10,13 +10,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import structlog
 from grpc import aio
 
 from services.common.drain import DrainSignal
 from services.common.event_log import EventLog
 from services.common.grpc_server import Register, serve
-from services.common.models import load_registry, locate
+from services.common.models import load_registry, locate_and_log
 from services.common.postgres import Pool, migrate, open_pool
 from services.common.redis_client import open_redis
 from services.reid.adapters.embedders.onnx import OnnxEmbedder
@@ -44,8 +43,6 @@ SCHEMA = "reid"
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 SERVICE = reid_pb2.DESCRIPTOR.services_by_name["ReidService"].full_name
 
-_log = structlog.get_logger(__name__)
-
 
 def load_embedder(config: ReidConfig) -> Embedder:
     """Load the embedder that the configuration names.
@@ -58,7 +55,7 @@ def load_embedder(config: ReidConfig) -> Embedder:
     if config.embedder == STRIPES:
         return StripesEmbedder()
     entry = load_registry().embedder(config.embedder)
-    located = locate(entry, config.model_dir, config.cache_dir, report=_log.info)
+    located = locate_and_log(entry, config.model_dir, config.cache_dir)
     return OnnxEmbedder(located.path, entry, device=config.device)
 
 
