@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import structlog
 from grpc import aio
 
 from services.common.device_watch import DeviceReport
@@ -24,7 +23,7 @@ from services.common.models import (
     EmbedderBackend,
     EmbedderEntry,
     load_registry,
-    locate,
+    locate_and_log,
 )
 from services.common.postgres import Pool, migrate, open_pool
 from services.common.redis_client import open_redis
@@ -60,8 +59,6 @@ SCHEMA = "reid"
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 SERVICE = reid_pb2.DESCRIPTOR.services_by_name["ReidService"].full_name
 
-_log = structlog.get_logger(__name__)
-
 
 def load_embedders(config: ReidConfig, watch: DeviceWatch) -> list[Embedder]:
     """Load the embedders that the configuration names, in its order.
@@ -85,14 +82,10 @@ def load_embedders(config: ReidConfig, watch: DeviceWatch) -> list[Embedder]:
 
 
 def _load(entry: EmbedderEntry, config: ReidConfig, watch: DeviceWatch) -> Embedder:
-    """Load one embedder, and say which files it is made of."""
+    """Load one embedder."""
     if entry.backend is EmbedderBackend.STRIPES:
         return StripesEmbedder()
-    located = locate(entry, config.model_dir, config.cache_dir, report=_log.info)
-    for file in located.files:
-        _log.info(
-            "model file", model=entry.model_id, file=file.path, origin=file.origin
-        )
+    located = locate_and_log(entry, config.model_dir, config.cache_dir)
     backend = ClipEmbedder if entry.backend is EmbedderBackend.CLIP else OnnxEmbedder
     return backend(located.path, entry, config.device, watch)
 

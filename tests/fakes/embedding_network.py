@@ -43,7 +43,7 @@ def write_network(
             keepdims=0,
         ),
         helper.make_node("Sub", ["mean", "least"], ["above"]),
-        helper.make_node("Sqrt" if root_of is not None else "Identity", ["above"], ["seen"]),
+        helper.make_node("Identity" if root_of is None else "Sqrt", ["above"], ["seen"]),
         helper.make_node("Concat", ["seen"] * (dimensions // 3), ["vectors"], axis=1),
     ]  # fmt: skip
     graph = helper.make_graph(

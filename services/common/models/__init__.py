@@ -15,15 +15,16 @@ from services.common.models.entries import (
     UrlSource,
     WheelSource,
 )
-from services.common.models.files import (
+from services.common.models.hashing import WrongHash
+from services.common.models.locating import (
     LocatedFile,
     LocatedModel,
-    WrongHash,
     cache_dir,
     locate,
     model_dir,
 )
 from services.common.models.registry import Registry, load_registry
+from services.common.models.starting import locate_and_log
 
 __all__ = [
     "DetectorBackend",
@@ -46,5 +47,6 @@ __all__ = [
     "cache_dir",
     "load_registry",
     "locate",
+    "locate_and_log",
     "model_dir",
 ]

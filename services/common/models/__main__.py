@@ -5,7 +5,8 @@ import sys
 
 from services.common.errors import SpotOnError
 from services.common.models.entries import ModelEntry
-from services.common.models.files import WrongHash, cache_dir, locate, model_dir
+from services.common.models.hashing import WrongHash
+from services.common.models.locating import cache_dir, locate, model_dir
 from services.common.models.registry import Registry, load_registry
 
 

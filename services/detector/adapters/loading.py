@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import structlog
-
 from services.common.devices import (
     Device,
     DeviceFailed,
@@ -16,7 +14,7 @@ from services.common.models import (
     DetectorBackend,
     DetectorEntry,
     DetectorHead,
-    locate,
+    locate_and_log,
 )
 from services.detector.adapters.heads import HEADS
 from services.detector.adapters.litert import LiteRtDetector
@@ -29,8 +27,6 @@ _BACKEND_HEADS = {
     DetectorBackend.ONNX: set(HEADS),
     DetectorBackend.TRANSFORMERS: {DetectorHead.RTDETR},
 }
-
-_log = structlog.get_logger(__name__)
 
 
 def load_detector(
@@ -59,7 +55,7 @@ def load_detector(
         NotReady: A package is not installed.
     """
     _require_head(entry)
-    path = locate(entry, model_dir, cache_dir, report=_log.info).path
+    path = locate_and_log(entry, model_dir, cache_dir).path
     if entry.backend is DetectorBackend.LITERT:
         return _load_litert(entry, path, settings, watch, threads)
     if entry.backend is DetectorBackend.ONNX:

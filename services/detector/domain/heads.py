@@ -105,6 +105,14 @@ class NotFinite(ArithmeticError):
     """A network answered NaN or infinity."""
 
 
+def confidence(
+    objectness: NDArray[Any], probability: NDArray[Any]
+) -> NDArray[np.float32]:
+    """Return the scores of boxes, each shape (N,); what is no number stays none."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(objectness * probability, np.float32)
+
+
 def likely(scores: NDArray[Any], least_score: float) -> NDArray[np.intp]:
     """Return the indices of the scores from `least_score` on.
 

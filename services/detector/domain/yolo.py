@@ -27,6 +27,7 @@ from services.detector.domain.heads import (
     Reading,
     Shapes,
     UnknownLayout,
+    confidence,
     corners,
     likely,
     people,
@@ -100,7 +101,7 @@ def decode_anchored(outputs: Outputs, reading: Reading) -> Detections:
         NotFinite: The network answered NaN or infinity.
     """
     output = _table(outputs)
-    scores = output[:, 4] * output[:, 5 + reading.person_class]
+    scores = confidence(output[:, 4], output[:, 5 + reading.person_class])
     found = likely(scores, reading.least_score)
     return suppress(people(corners(output[found, :4]), scores[found]))
 

