@@ -37,13 +37,14 @@ def write_network(
     """
     planar = layout is TensorLayout.NCHW
     sides = [3, HEIGHT_PX, WIDTH_PX] if planar else [HEIGHT_PX, WIDTH_PX, 3]
+    kind = "Identity" if root_of is None else "Sqrt"
     nodes = [
         helper.make_node(
             "ReduceMean", ["crops"], ["mean"], axes=[2, 3] if planar else [1, 2],
             keepdims=0,
         ),
         helper.make_node("Sub", ["mean", "least"], ["above"]),
-        helper.make_node("Identity" if root_of is None else "Sqrt", ["above"], ["seen"]),
+        helper.make_node(kind, ["above"], ["seen"]),
         helper.make_node("Concat", ["seen"] * (dimensions // 3), ["vectors"], axis=1),
     ]  # fmt: skip
     graph = helper.make_graph(

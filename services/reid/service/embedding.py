@@ -12,7 +12,7 @@ from services.common.batching import Batcher, BatchMetrics, BatchSettings
 from services.common.errors import InvalidInput, NotFound
 from services.common.ids import ModelId
 from services.common.images import RgbImage
-from services.common.models import PixelOrder
+from services.common.models.entries import PixelOrder
 from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.values import Vector
 from services.reid.observe import BATCH_SIZE, INFERENCE_SECONDS

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import pytest
 from grpc import aio
@@ -14,6 +15,7 @@ from services.reid.bootstrap import load_embedders, prepare, wired
 from services.reid.config import ReidConfig, load_config
 from services.reid.observe import MODEL_DEVICE
 from spoton.reid.v1 import reid_pb2_grpc
+from tests.integration.reid import colour_model
 
 Stub = reid_pb2_grpc.ReidServiceStub
 Replica = Callable[[], AbstractAsyncContextManager[Stub]]
@@ -39,8 +41,10 @@ def service_config(
 
 
 @asynccontextmanager
-async def serving(config: ReidConfig, drain: DrainSignal) -> AsyncIterator[Stub]:
-    """Run one replica and connect to it."""
+async def serving(
+    config: ReidConfig, drain: DrainSignal, *, on_address: list[str] | None = None
+) -> AsyncIterator[Stub]:
+    """Run one replica and connect to it; `on_address` is told where it listens."""
     async with (
         wired(
             config, load_embedders(config, DeviceReport(MODEL_DEVICE)), drain
@@ -48,6 +52,8 @@ async def serving(config: ReidConfig, drain: DrainSignal) -> AsyncIterator[Stub]
         running_server(register) as address,
         open_channel(address) as channel,
     ):
+        if on_address is not None:
+            on_address.append(address)
         yield stub_of(channel)
 
 
@@ -70,4 +76,20 @@ async def replica(
 async def reid(replica: Replica) -> AsyncIterator[Stub]:
     """Give a test a running service."""
     async with replica() as stub:
+        yield stub
+
+
+@pytest.fixture
+async def both(
+    postgres_dsn: str,
+    valkey_url: str,
+    s3: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Stub]:
+    """Give a test a service that runs stripes, the default, and a network."""
+    names = colour_model.register(tmp_path, monkeypatch)
+    config = service_config(postgres_dsn, valkey_url, s3, EMBEDDER=names)
+    await prepare(config)
+    async with serving(config, DrainSignal(grace_s=1.0)) as stub:
         yield stub
