@@ -144,6 +144,20 @@ def test_a_folder_that_is_no_clip_is_refused(
         load(tmp_path)
 
 
+def test_weights_in_the_older_format_are_read(folder: Path, tmp_path: Path) -> None:
+    """A `pytorch_model.bin` gives the same vectors as the file that took its place."""
+    import torch
+    from safetensors.torch import load_file
+
+    for one in folder.glob("*.json"):
+        (tmp_path / one.name).write_bytes(one.read_bytes())
+    weights = load_file(folder / "model.safetensors")
+    torch.save(weights, tmp_path / "pytorch_model.bin")
+    crops = [smooth(40)]
+    older, newer = load(tmp_path).embed(crops), load(folder).embed(crops)
+    assert older == pytest.approx(newer, abs=1e-6)
+
+
 def test_damaged_weights_are_refused(folder: Path, tmp_path: Path) -> None:
     """Weights that are cut short are no weights."""
     for one in folder.iterdir():
