@@ -8,11 +8,7 @@ BIN := .venv/bin
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help install install-dev install-generator demo run test check protos bench eval-models models lock clean
-=======
-.PHONY: help install install-dev install-test install-generator demo run test check protos bench models lock clean
->>>>>>> wt/detector
+.PHONY: help install install-dev install-test install-generator demo run test check protos bench eval-models models lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -47,16 +43,11 @@ protos: install-generator ## Generate the code beside the protos
 bench: install ## Measure the mesh against one process; writes build/bench.json
 	@$(BIN)/python -m tests.bench
 
-<<<<<<< HEAD
-eval-models: install-dev ## Measure every model and tracker that can run here; writes docs/models.md
+eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)
 
-models: install ## Fetch the model of the demo and check its hash
-	@$(BIN)/python -m services.common.models fetch movenet-multipose
-=======
 models: install ## List the models; FETCH="a b" fetches, VERIFY=1 checks all files that are here
 	@$(BIN)/python -m services.common.models $(if $(FETCH),fetch $(FETCH),$(if $(VERIFY),verify,list))
->>>>>>> wt/detector
 
 lock: ## Pin the requirements anew
 	@scripts/lock.sh

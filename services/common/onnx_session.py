@@ -153,11 +153,12 @@ class OnnxNetwork:
             if device is not Device.CPU and _DEVICE_FAILURE.search(str(error)):
                 raise _failed(self.model, device, error) from error
             raise self.unusable(f"ONNX Runtime refuses it: {error}") from error
-        # What was asked for is no answer: without its libraries a device is passed over.
+        # What was asked for is no answer: a device without libraries is passed over.
         used = session.get_providers()
         if used[0] != provider:
             raise DeviceFailed(
-                f"model {self.model}: {device} cannot be used; it would run on {used[0]}"
+                f"model {self.model}: {device} cannot be used; the model would run on "
+                f"{used[0]}"
             )
         _log.info("model loaded", model=self.model, file=self.path.name, device=device)
         return _Opened(session, self.model, device)
@@ -196,8 +197,8 @@ class OnnxNetwork:
             read = self.inputs[0].dtype
             if read != np.float16:
                 raise self.unusable(
-                    f"expected a network of float16, as PRECISION says; it reads {read}."
-                    " Networks are not converted: export it anew, or use tensorrt"
+                    f"expected a network of float16, as PRECISION says; it reads "
+                    f"{read}. Networks are not converted: export it anew, or use tensorrt"
                 )
 
 

@@ -24,9 +24,7 @@ from spoton.detector.v1 import detector_pb2, detector_pb2_grpc
 SERVICE = detector_pb2.DESCRIPTOR.services_by_name["DetectorService"].full_name
 
 
-def load_detectors(
-    config: DetectorConfig, report: DeviceReport
-) -> Sequence[Detector]:
+def load_detectors(config: DetectorConfig, report: DeviceReport) -> Sequence[Detector]:
     """Load every configured model, in the order of the configuration.
 
     Raises:

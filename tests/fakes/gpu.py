@@ -9,32 +9,33 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, RuntimeException
 CUDA = "CUDAExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
 CPU = "CPUExecutionProvider"
+PINNED = "memory that CUDA reads directly"
 
 # What ONNX Runtime raises, word for word but for paths and hosts.
 OUT_OF_MEMORY = RuntimeException(
-    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while "
-    "running Conv node. Name:'/stem/Conv' Status Message: bfc_arena.cc:376 void* "
-    "onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate memory "
-    "for requested buffer of size 8388608000"
+    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned "
+    "while running Conv node. Name:'/stem/Conv' Status Message: bfc_arena.cc:376 void* "
+    "onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate "
+    "memory for requested buffer of size 8388608000"
 )
 OUT_OF_MEMORY_AT_START = Fail(
-    "[ONNXRuntimeError] : 1 : FAIL : cuda_call.cc:121 onnxruntime::CudaCall CUDA failure "
-    "2: out of memory ; GPU=0 ; hostname=h ; expr=cudaStreamCreateWithFlags(&stream)"
+    "[ONNXRuntimeError] : 1 : FAIL : cuda_call.cc:121 onnxruntime::CudaCall CUDA "
+    "failure 2: out of memory ; GPU=0 ; hostname=h ; expr=cudaStreamCreateWithFlags(&stream)"
 )
 LOST = Fail(
-    "[ONNXRuntimeError] : 1 : FAIL : cuda_call.cc:121 onnxruntime::CudaCall CUDA failure "
-    "700: an illegal memory access was encountered ; GPU=0 ; hostname=h ; "
+    "[ONNXRuntimeError] : 1 : FAIL : cuda_call.cc:121 onnxruntime::CudaCall CUDA "
+    "failure 700: an illegal memory access was encountered ; GPU=0 ; hostname=h ; "
     "expr=cudaStreamSynchronize(stream)"
 )
 LIBRARY = RuntimeException(
-    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while "
-    "running FusedConv node. Name:'Conv_0' Status Message: CUDNN failure 4: "
+    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned "
+    "while running FusedConv node. Name:'Conv_0' Status Message: CUDNN failure 4: "
     "CUDNN_STATUS_INTERNAL_ERROR ; GPU=0 ; hostname=h ; expr=cudnnConvolutionForward()"
 )
 WRONG_SHAPE = RuntimeException(
-    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while "
-    "running Reshape node. Name:'r' Status Message: providers/cuda/reshape.cc the input "
-    "tensor cannot be reshaped to the requested shape"
+    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned "
+    "while running Reshape node. Name:'r' Status Message: providers/cuda/reshape.cc the "
+    "input tensor cannot be reshaped to the requested shape"
 )
 
 
@@ -47,6 +48,7 @@ class FakeGpu:
         passed_over: Whether sessions come back on the CPU, as without CUDA's libraries.
         opened: Providers of each session that was opened, with their options.
         allocated: Shape of each piece of memory of the accelerator.
+        pinned: Shape of each piece of pinned memory of the host.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,11 +58,13 @@ class FakeGpu:
         self.passed_over = False
         self.opened: list[list[Any]] = []
         self.allocated: list[tuple[int, ...]] = []
+        self.pinned: list[tuple[int, ...]] = []
         self._session = onnxruntime.InferenceSession
         self._allocate = onnxruntime.OrtValue.ortvalue_from_shape_and_type
         monkeypatch.setattr(
             onnxruntime, "get_available_providers", lambda: [TENSORRT, CUDA, CPU]
         )
+        monkeypatch.setattr(onnxruntime, "get_ep_devices", lambda: [_Hardware()])
         monkeypatch.setattr(onnxruntime, "InferenceSession", self._open)
         monkeypatch.setattr(
             onnxruntime.OrtValue, "ortvalue_from_shape_and_type", self._memory
@@ -79,10 +83,26 @@ class FakeGpu:
             return real
         return _Session(real, names, self)
 
-    def _memory(self, shape: Any, dtype: Any, device: str) -> Any:
-        assert device == "cuda"
-        self.allocated.append(tuple(shape))
+    def _memory(
+        self, shape: Any, dtype: Any, device: str = "cpu", *, memory_info: Any = None
+    ) -> Any:
+        if memory_info is None:
+            assert device == "cuda"
+            self.allocated.append(tuple(shape))
+        else:
+            assert memory_info == PINNED
+            self.pinned.append(tuple(shape))
         return self._allocate(shape, dtype)
+
+
+class _Hardware:
+    """An accelerator, as the runtime lists it."""
+
+    ep_name = CUDA
+
+    def memory_info(self, kind: Any) -> str:
+        assert kind == onnxruntime.OrtDeviceMemoryType.HOST_ACCESSIBLE
+        return PINNED
 
 
 class _Session:

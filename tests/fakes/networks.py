@@ -21,7 +21,10 @@ from services.common.models import (
 OPSET = 17
 IR_VERSION = 8
 
-_TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.float16): TensorProto.FLOAT16}
+_TYPES = {
+    np.dtype(np.float32): TensorProto.FLOAT,
+    np.dtype(np.float16): TensorProto.FLOAT16,
+}
 
 
 def entry(head: DetectorHead | str, **changes: Any) -> DetectorEntry:
@@ -85,7 +88,12 @@ def write_network(
     infos = []
     for name, value in outputs.items():
         info = _add_output(
-            name, value, (lit or {}).get(name), nodes, constants, sized=bool(extra_input)
+            name,
+            value,
+            (lit or {}).get(name),
+            nodes,
+            constants,
+            sized=bool(extra_input),
         )
         infos.append(info)
     graph = helper.make_graph(nodes, "tiny", inputs, infos, constants)
@@ -135,6 +143,8 @@ def _add_output(
         ]
         last = f"{name}_sized"
     kinds = {"i": TensorProto.INT64, "e": TensorProto.FLOAT16}
-    kind = kinds.get(value.dtype.char if value.dtype.kind == "f" else "i", TensorProto.FLOAT)
+    kind = kinds.get(
+        value.dtype.char if value.dtype.kind == "f" else "i", TensorProto.FLOAT
+    )
     nodes.append(helper.make_node("Cast", [last], [name], to=kind))
     return helper.make_tensor_value_info(name, kind, (None, *value.shape))

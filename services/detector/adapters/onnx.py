@@ -121,7 +121,8 @@ class OnnxDetector:
         if any(spec.name != TARGET_SIZES or len(spec.shape) != 2 for spec in others):
             found = ", ".join(str(spec) for spec in others)
             raise self._network.unusable(
-                f"expected no input beside the picture but {TARGET_SIZES}; found {found}"
+                f"expected no input beside the picture but {TARGET_SIZES}; found "
+                f"{found}"
             )
         return bool(others)
 

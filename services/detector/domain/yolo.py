@@ -4,7 +4,7 @@ The exports answer one of three layouts, in pixels of the input (Ultralytics,
 `docs/en/modes/export.md`, and yolov5 pull request 3456):
 
 - v8, v9, v11, v12: (4 + classes, cells), centre and size, then class probabilities;
-- v5: (3 cells, 5 + classes), with an objectness before the classes, three anchors a cell;
+- v5: (3 cells, 5 + classes), three anchors a cell, an objectness before the classes;
 - v10, v26, and any with `nms=True`: (people, 6), corners, score, class; nothing is
   left to suppress.
 

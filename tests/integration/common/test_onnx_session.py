@@ -99,6 +99,17 @@ def test_memory_of_the_device_is_used_again(path: Path, gpu: FakeGpu) -> None:
     assert watch.devices == [("m", Device.CUDA)]
 
 
+def test_host_memory_is_pinned_for_an_accelerator(path: Path, gpu: FakeGpu) -> None:
+    """What is filled and fed again and again is pinned where the runtime offers it."""
+    network = OnnxNetwork("m", path, ON_CUDA, SeenDevices())
+    buffer = network.host_buffer((2, 3, 64, 96), np.dtype(np.float32))
+    assert not buffer.any()
+    buffer[:] = 4
+    (answer,) = network.run({"images": buffer})
+    assert answer[:, 0].tolist() == [4, 4]
+    assert gpu.pinned == [(2, 3, 64, 96)]
+
+
 def test_threads_do_not_share_memory(path: Path, gpu: FakeGpu) -> None:
     """What many threads run at once does not mix."""
     network = OnnxNetwork("m", path, ON_CUDA, SeenDevices())
@@ -130,7 +141,7 @@ def test_memory_that_is_short_at_start_is_an_error(path: Path, gpu: FakeGpu) -> 
 def test_a_lost_device_ends_the_model(
     path: Path, gpu: FakeGpu, error: Exception
 ) -> None:
-    """With FALLBACK=fail a device that fails is told once, and nothing runs any more."""
+    """With FALLBACK=fail a failed device is told once, and nothing runs any more."""
     watch = SeenDevices()
     network = OnnxNetwork("m", path, ON_CUDA, watch)
     assert answered(network, 1) == [1]
@@ -179,9 +190,7 @@ def test_a_fault_of_the_network_is_not_the_device(path: Path, gpu: FakeGpu) -> N
     assert network.device is Device.CUDA
 
 
-def test_tensorrt_keeps_its_engines(
-    path: Path, gpu: FakeGpu, tmp_path: Path
-) -> None:
+def test_tensorrt_keeps_its_engines(path: Path, gpu: FakeGpu, tmp_path: Path) -> None:
     """TensorRT is told where to keep engines, its precision, and CUDA for the rest."""
     settings = DeviceSettings(
         Device.TENSORRT, Precision.FLOAT16, engine_dir=tmp_path / "engines"

@@ -98,7 +98,9 @@ def test_a_network_that_fails_as_it_runs_is_refused(tmp_path: Path) -> None:
     path = write_network(tmp_path / "tiny.onnx", V8)
     model = onnx.load(str(path))
     (shape,) = (c for c in model.graph.initializer if c.name == "output0_shape")
-    shape.CopyFrom(onnx.numpy_helper.from_array(np.array([7, 1, 1], np.int64), shape.name))
+    shape.CopyFrom(
+        onnx.numpy_helper.from_array(np.array([7, 1, 1], np.int64), shape.name)
+    )
     onnx.save(model, str(path))
     assert "does not run on pictures of 96 x 64" in refused(path)
 

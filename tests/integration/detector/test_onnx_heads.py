@@ -34,6 +34,7 @@ def load(path: Path, model: DetectorEntry) -> OnnxDetector:
 
 
 def zeros(*shape: int) -> NDArray[np.float32]:
+    """Return an output in which nobody is."""
     return np.zeros(shape, np.float32)
 
 
