@@ -189,7 +189,7 @@ def _library(name: str, model_id: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise Unavailable(
-            f"model {model_id} needs {name}, which is not installed: install the "
+            f"model {model_id} needs {name}, which is not installed: install SpotOn's "
             "variant torch"
         ) from error
 
