@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+import faiss
 import numpy as np
 import pytest
 
+from services.common.drain import DrainSignal
 from services.common.errors import Unavailable
 from services.common.ids import EnvironmentId, ModelId
 from services.common.postgres import Pool, migrate, open_pool
@@ -13,8 +15,11 @@ from services.reid.adapters.index_kinds import IndexChoice, IndexKind
 from services.reid.adapters.pgvector_index import PgvectorIndex
 from services.reid.adapters.vector_index import FaissIndex
 from services.reid.adapters.vectors import vector_to_sql
-from services.reid.bootstrap import SCHEMA, VERSIONS
-from tests.integration.reid.conversations import fresh
+from services.reid.bootstrap import SCHEMA, VERSIONS, prepare
+from services.reid.config import ReidConfig
+from spoton.reid.v1 import reid_pb2
+from tests.integration.reid.conftest import service_config, serving
+from tests.integration.reid.conversations import embedding, fresh, looks
 
 MODEL, DIMENSIONS = ModelId("test-model"), 16
 
@@ -162,3 +167,27 @@ async def test_a_database_that_is_away_is_told() -> None:
         for _ in range(2):
             with pytest.raises(Unavailable):
                 await index.nearest(EnvironmentId("plaza"), unit(1)[0], 1)
+
+
+@pytest.mark.skipif(
+    getattr(faiss, "get_num_gpus", lambda: 0)() > 0, reason="there is a GPU"
+)
+async def test_a_service_without_its_gpu_fails_or_falls_back(
+    postgres_dsn: str, valkey_url: str, s3: object
+) -> None:
+    """As configured: it does not start, or it searches on the CPU."""
+
+    def config(fallback: str) -> ReidConfig:
+        return service_config(
+            postgres_dsn, valkey_url, s3, FAISS_DEVICE="cuda", FALLBACK=fallback
+        )
+
+    await prepare(config("fail"))
+    with pytest.raises(Unavailable, match="no GPU"):
+        async with serving(config("fail"), DrainSignal()):
+            pass
+    async with serving(config("cpu"), DrainSignal()) as reid:
+        request = reid_pb2.SearchIdentitiesRequest(
+            environment_id="nowhere", embedding=embedding(looks(1))
+        )
+        assert not (await reid.SearchIdentities(request)).matches
