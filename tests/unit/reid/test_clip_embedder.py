@@ -110,6 +110,16 @@ def test_a_person_is_squeezed_and_not_cut(folder: Path) -> None:
     assert (embedder.model.width_px, embedder.model.height_px) == (SIDE_PX, SIDE_PX)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (64, 32)])
+def test_any_view_of_pixels_can_be_scaled(folder: Path, shape: tuple[int, int]) -> None:
+    """Crops as they come off the wire, tiny ones included, may be read-only."""
+    crop = np.full((*shape, 3), 77, np.uint8)
+    crop.flags.writeable = False
+    embedder = load(folder)
+    first, second = embedder.embed([crop, crop[..., ::-1]])
+    assert first == pytest.approx(second, abs=1e-6)
+
+
 def test_several_crops_are_one_batch(folder: Path) -> None:
     """A crop has the same vector alone and among others, and unit length."""
     embedder = load(folder)

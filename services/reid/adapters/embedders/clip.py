@@ -126,7 +126,8 @@ class ClipEmbedder:
 
         OpenCV's does not smooth before it shrinks, and its kernel is another one.
         """
-        planes = np.ascontiguousarray(crop.transpose(2, 0, 1))[None]
+        # A copy in any case: crops may be views of what cannot be written to.
+        planes = np.array(crop.transpose(2, 0, 1)[None], order="C")
         scaled = self._torch.nn.functional.interpolate(
             self._torch.from_numpy(planes).float(),
             size=(height_px, width_px),
