@@ -10,7 +10,14 @@ import numpy as np
 from numpy.polynomial import Polynomial
 
 from services.mapper.domain.environment import BrownConrady
-from services.mapper.domain.fold import MAX_RADIUS, MAX_STEPS, TOLERANCE, first_root
+from services.mapper.domain.fold import (
+    JUST_INSIDE,
+    MAX_RADIUS,
+    MAX_STEPS,
+    TOLERANCE,
+    first_root,
+    undone,
+)
 from services.mapper.domain.homography import FloatArray
 
 
@@ -41,7 +48,10 @@ class BrownConradyModel:
         return np.stack([x_seen, y_seen], axis=1)
 
     def undistort(self, distorted: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the directions that the lens shows at places, by Newton's method.
+        """Return the directions that the lens shows at places.
+
+        First by the radial part alone, which has one answer within the radius, then
+        by Newton's method for the rest.
 
         Args:
             distorted: float64, shape (N, 2), after distortion.
@@ -51,8 +61,11 @@ class BrownConradyModel:
             derivative; NaN where the lens shows nothing.
         """
         x_seen, y_seen = distorted[:, 0], distorted[:, 1]
+        seen = np.hypot(x_seen, y_seen)
         with np.errstate(all="ignore"):
-            x, y = self._within(x_seen, y_seen)
+            scale = undone(self._along, seen, self.max_radius) / seen
+            scale[seen == 0] = 1.0
+            x, y = x_seen * scale, y_seen * scale
             for _ in range(MAX_STEPS):
                 (x_now, y_now), (xx, xy, yy) = self._forward(x, y)
                 x_off, y_off = x_now - x_seen, y_now - y_seen
@@ -60,15 +73,19 @@ class BrownConradyModel:
                 unsolved = np.maximum(np.abs(x_off), np.abs(y_off)) > TOLERANCE
                 if not unsolved.any():
                     break
-                x, y = self._within(
-                    x - (yy * x_off - xy * y_off) / stretch,
-                    y - (xx * y_off - xy * x_off) / stretch,
-                )
+                x = x - (yy * x_off - xy * y_off) / stretch
+                y = y - (xx * y_off - xy * x_off) / stretch
             inverse = np.stack([yy, -xy, -xy, xx], axis=1) / stretch[:, None]
             shown = ~unsolved & (np.hypot(x, y) < self.max_radius) & (stretch > 0)
         found = np.stack([x, y], axis=1)
         found[~shown], inverse[~shown] = np.nan, np.nan
         return found, inverse.reshape(-1, 2, 2)
+
+    def _along(self, radius: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the radius after radial distortion and its derivative."""
+        s = radius * radius
+        radial, slope = self._radial(s)
+        return radius * radial, radial + 2 * s * slope
 
     def _forward(
         self, x: FloatArray, y: FloatArray
@@ -76,12 +93,7 @@ class BrownConradyModel:
         """Return x and y after distortion, and the derivative's xx, xy and yy."""
         k = self.values
         s = x * x + y * y
-        radial = 1 + s * (k.k1 + s * (k.k2 + s * k.k3))
-        slope = k.k1 + s * (2 * k.k2 + s * (3 * k.k3))
-        if k.k4 or k.k5 or k.k6:
-            below = 1 + s * (k.k4 + s * (k.k5 + s * k.k6))
-            radial = radial / below
-            slope = (slope - radial * (k.k4 + s * (2 * k.k5 + s * (3 * k.k6)))) / below
+        radial, slope = self._radial(s)
         both = radial + 2 * (k.p1 * y + k.p2 * x)
         x_slope, y_slope = 2 * slope * x, 2 * slope * y
         return (x * both + k.p2 * s, y * both + k.p1 * s), (
@@ -90,13 +102,17 @@ class BrownConradyModel:
             both + y * (y_slope + 4 * k.p1),
         )
 
-    def _within(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return directions, those outside the radius moved onto it."""
-        radius = np.hypot(x, y)
-        if not (radius > self.max_radius).any():
-            return x, y
-        scale = np.minimum(self.max_radius / radius, 1.0)
-        return x * scale, y * scale
+    def _radial(self, s: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the radial factor at a squared radius, and its derivative."""
+        k = self.values
+        radial = 1 + s * (k.k1 + s * (k.k2 + s * k.k3))
+        slope = k.k1 + s * (2 * k.k2 + s * (3 * k.k3))
+        if not (k.k4 or k.k5 or k.k6):
+            return radial, slope
+        below = 1 + s * (k.k4 + s * (k.k5 + s * k.k6))
+        radial = radial / below
+        slope = (slope - radial * (k.k4 + s * (2 * k.k5 + s * (3 * k.k6)))) / below
+        return radial, slope
 
 
 def brown_conrady_model(values: BrownConrady) -> BrownConradyModel:
@@ -113,4 +129,4 @@ def brown_conrady_model(values: BrownConrady) -> BrownConradyModel:
     squared = Polynomial([0.0, 2.0])
     growth = (above + squared * above.deriv()) * below - squared * above * below.deriv()
     limit = min(first_root(growth), first_root(below), MAX_RADIUS**2)
-    return BrownConradyModel(values, float(np.sqrt(limit)))
+    return BrownConradyModel(values, float(np.sqrt(limit)) * JUST_INSIDE)
