@@ -39,7 +39,7 @@ for extra in dev torch; do
 done
 if has boxmot; then variants="$variants boxmot"; fi
 if [ "$base" = faiss-gpu ] && has torch; then
-    echo "faiss-gpu needs CUDA 12 and torch CUDA 13: install them apart." >&2
+    echo "faiss-gpu needs CUDA 12 and torch CUDA 13: one .venv cannot have both." >&2
     exit 2
 fi
 
@@ -49,21 +49,22 @@ wanted=$(printf '%s\n%s\n' "$variants" "$(printf '%s %s' "$contents" "$torch_pip
 
 echo "Installing into .venv: $variants. At most, of what is not in a cache:"
 case $base in
-cpu) echo "  cpu: 320 MB to download, 1.0 GB on disk" ;;
+cpu) echo "  cpu: 330 MB to download, 1.1 GB on disk" ;;
 gpu) echo "  gpu: 1.8 GB to download, with the libraries of CUDA 13" ;;
 faiss-gpu) echo "  faiss-gpu: 1.2 GB to download, with the libraries of CUDA 12" ;;
 esac
-if has dev; then echo "  dev: 60 MB to download"; fi
+if has dev; then echo "  dev: 40 MB to download"; fi
 if has torch; then
     echo "  torch: 0.2 GB to download if it is a CPU build, 2.8 GB if it is the one with CUDA;"
-    echo "         TORCH_PIP_ARGS chooses, see CONTRIBUTING.md"
+    echo "         TORCH_PIP_ARGS chooses, see requirements/README.md"
 fi
 if has boxmot; then echo "  boxmot: 10 MB to download, under AGPL-3.0"; fi
 
 scripts/uv.sh
 uv=.venv-uv/bin/uv
 [ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
-rm -f "$stamp"
+# Until all is there, the stamp names the variants and vouches for nothing.
+echo "$variants" >"$stamp"
 # sync removes what the locks do not name, so it comes first.
 "$uv" pip sync --python .venv/bin/python --compile-bytecode --require-hashes $locks
 if has torch; then
