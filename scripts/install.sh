@@ -10,7 +10,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-torch_pip_args=${TORCH_PIP_ARGS:-}
 stamp=.venv/installed
 
 base='' extras=' '
@@ -25,16 +24,18 @@ choose() {
         ;;
     esac
 }
-for variant in $(sed -n 1p "$stamp" 2>/dev/null) "$@"; do choose "$variant"; done
+for variant in $(sed -n 1p "$stamp" 2>/dev/null); do choose "$variant"; done
+base_before=$base
+for variant in "$@"; do choose "$variant"; done
 base=${base:-cpu}
 has() { case "$extras" in *" $1 "*) true ;; *) false ;; esac }
 
 variants=$base
-locks="requirements/$base.txt"
+locks="-r requirements/$base.txt"
 for extra in dev torch; do
     if has $extra; then
         variants="$variants $extra"
-        locks="$locks requirements/$extra.txt"
+        locks="$locks -r requirements/$extra.txt"
     fi
 done
 if has boxmot; then variants="$variants boxmot"; fi
@@ -43,8 +44,8 @@ if [ "$base" = faiss-gpu ] && has torch; then
     exit 2
 fi
 
-contents=$(cat $locks requirements/torch-itself.txt requirements/boxmot.txt protos/pyproject.toml)
-wanted=$(printf '%s\n%s\n' "$variants" "$(printf '%s %s' "$contents" "$torch_pip_args" | sha256sum)")
+hash=$(cat requirements/*.txt protos/pyproject.toml | sha256sum)
+wanted=$(printf '%s\n%s\n' "$variants" "$hash")
 [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && exit 0
 
 echo "Installing into .venv: $variants. At most, of what is not in a cache:"
@@ -65,14 +66,18 @@ uv=.venv-uv/bin/uv
 [ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
 # Until all is there, the stamp names the variants and vouches for nothing.
 echo "$variants" >"$stamp"
-# sync removes what the locks do not name, so it comes first.
-"$uv" pip sync --python .venv/bin/python --compile-bytecode --require-hashes $locks
+install() { "$uv" pip install --python .venv/bin/python --compile-bytecode --require-hashes "$@"; }
+# sync removes what the locks do not name, torch included: where torch is, it stays.
+if [ "$base" = "$base_before" ] && [ -e "$(echo .venv/lib/python*/site-packages/torch/version.py)" ]; then
+    install $locks
+else
+    "$uv" pip sync --python .venv/bin/python --compile-bytecode --require-hashes $(echo "$locks" | sed 's/-r //g')
+fi
 if has torch; then
-    .venv/bin/python -m pip install --quiet $torch_pip_args -r requirements/torch-itself.txt
+    .venv/bin/python -m pip install --quiet ${TORCH_PIP_ARGS:-} -r requirements/torch-itself.txt
 fi
 if has boxmot; then
-    "$uv" pip install --python .venv/bin/python --compile-bytecode --require-hashes \
-        --no-deps -r requirements/boxmot.txt
+    install --no-deps -r requirements/boxmot.txt
 fi
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e ./protos
 printf '%s\n' "$wanted" >"$stamp"
