@@ -109,7 +109,6 @@ class _Handler(BaseHTTPRequestHandler):
         if begin >= size:
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{size}")
-            page.cuts = [0]
             return size
         self.send_response(206)
         self.send_header("Content-Range", f"bytes {begin}-{size - 1}/{size}")

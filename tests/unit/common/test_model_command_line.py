@@ -5,14 +5,15 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
+from services.common.models import TensorLayout
 from services.common.models.__main__ import main
+from services.common.models.network_shapes import NetworkShapes
 from services.common.models.registry import read_entries
+from tests.fakes.networks import write_network
 
-Shape = tuple[int | str, ...]
+Shape = tuple[int, ...]
 
 
 @pytest.fixture(autouse=True)
@@ -24,27 +25,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SPOTON_MODEL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SPOTON_MODEL_REGISTRY", raising=False)
     return tmp_path / "models"
-
-
-def network(path: Path, taken: Shape, **outputs: Shape) -> Path:
-    """Write an ONNX file with these shapes, whatever it computes."""
-    nodes, values = [], []
-    for name, shape in outputs.items():
-        fixed = [side if isinstance(side, int) else 1 for side in shape]
-        zeros = helper.make_tensor(
-            f"{name}_zeros",
-            TensorProto.FLOAT,
-            fixed,
-            np.zeros(fixed, np.float32).tobytes(),
-            raw=True,
-        )
-        nodes.append(helper.make_node("Constant", [], [name], value=zeros))
-        values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-    picture = helper.make_tensor_value_info("picture", TensorProto.FLOAT, taken)
-    graph = helper.make_graph(nodes, "net", [picture], values)
-    opsets = [helper.make_opsetid("", 17)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
-    return path
 
 
 def described(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
@@ -117,16 +97,13 @@ def test_a_bad_table_is_one_line(
 @pytest.mark.parametrize(
     ("outputs", "head"),
     [
-        ({"output": (1, 126, 85)}, "yolox"),
-        ({"output0": (1, 84, 126)}, "yolo"),
-        ({"output0": (1, 300, 6)}, "yolo"),
-        ({"output0": (1, 378, 85)}, "yolo"),
-        ({"logits": (1, 300, 80), "pred_boxes": (1, 300, 4)}, "rtdetr"),
-        (
-            {"labels": (1, 300), "boxes": (1, 300, 4), "scores": (1, 300)},
-            "rtdetr",
-        ),
-        ({"dets": (1, 300, 4), "labels": (1, 300, 91)}, "rfdetr"),
+        ({"output": (126, 85)}, "yolox"),
+        ({"output0": (84, 126)}, "yolo"),
+        ({"output0": (300, 6)}, "yolo"),
+        ({"output0": (378, 85)}, "yolo"),
+        ({"logits": (300, 80), "pred_boxes": (300, 4)}, "rtdetr"),
+        ({"labels": (300,), "boxes": (300, 4), "scores": (300,)}, "rtdetr"),
+        ({"dets": (300, 4), "labels": (300, 91)}, "rfdetr"),
     ],
 )
 def test_describe_guesses_the_head(
@@ -136,7 +113,8 @@ def test_describe_guesses_the_head(
     head: str,
 ) -> None:
     """The head follows from the outputs, and what is written can be loaded."""
-    path = network(tmp_path / "My net.v2.onnx", (1, 3, 64, 96), **outputs)
+    zeros = {name: np.zeros(shape, np.float32) for name, shape in outputs.items()}
+    path = write_network(tmp_path / "My net.v2.onnx", zeros)
     assert main(["describe", str(path)]) == 0
     own = tmp_path / "own.toml"
     own.write_text(capsys.readouterr().out.replace("My net.v2.onnx", "net.onnx"))
@@ -150,7 +128,8 @@ def test_describe_says_what_it_cannot_tell(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Outputs of no known family leave the head open, and loading asks for it."""
-    path = network(tmp_path / "odd.onnx", (1, 3, "h", "w"), x=(1, 7, 7), y=(1, 3))
+    odd = {"x": np.zeros((7, 7), np.float32), "y": np.zeros(3, np.float32)}
+    path = write_network(tmp_path / "odd.onnx", odd, size=("height", "width"))
     assert main(["describe", str(path)]) == 0
     text = capsys.readouterr().out
     assert "# To fill in: the outputs do not tell the head" in text
@@ -162,15 +141,25 @@ def test_describe_recognises_an_embedder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One vector a picture makes an embedder, with its length, size and layout."""
-    path = network(tmp_path / "reid.onnx", ("n", 256, 128, 3), vector=("n", 64, 1, 1))
+    vector = {"vector": np.zeros((64, 1, 1), np.float32)}
+    path = write_network(tmp_path / "reid.onnx", vector, size=(256, 128))
     entry = described(capsys, str(path))
     assert (entry["kind"], entry["dimensions"]) == ("embedder", 64)
     taken = entry["input"]
     assert isinstance(taken, dict)
     assert (taken["width_px"], taken["height_px"]) == (128, 256)
-    assert taken["layout"] == "nhwc"
+    assert taken["layout"] == "nchw"
     other = described(capsys, str(path), "--kind", "detector")
     assert other["kind"] == "detector"
+
+
+def test_the_place_of_the_channels_tells_the_layout() -> None:
+    """Three channels are last or first, and width and height follow from that."""
+    shapes = NetworkShapes({"picture": (None, 256, 128, 3)}, {})
+    assert shapes.layout is TensorLayout.NHWC
+    assert shapes.size_px == (128, 256)
+    assert NetworkShapes({"picture": (1, 9, 8, 7)}, {}).size_px is None
+    assert NetworkShapes({"vector": (1, 9)}, {}).layout is None
 
 
 @pytest.mark.parametrize(

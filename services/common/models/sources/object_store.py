@@ -11,7 +11,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 
-from services.common.models.sources.transfer import Answer, Ask, Patience, SourceFailed
+from services.common.models.sources.failures import SourceFailed
+from services.common.models.sources.pace import Patience
+from services.common.models.sources.transfer import Answer, Ask
 from services.common.models.sources.web import ask_web
 
 _PREFIX = "SPOTON_MODEL_S3_"

