@@ -5,8 +5,13 @@ import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from services.common.models.entries import ModelFile, Source, UrlSource, WheelSource
 from services.common.models.hashing import WrongHash, verify
+from services.common.models.model_file import (
+    ModelFile,
+    Source,
+    UrlSource,
+    WheelSource,
+)
 from services.common.models.sources.failures import SourceFailed
 from services.common.models.sources.pace import Patience
 from services.common.models.sources.partial import Partial

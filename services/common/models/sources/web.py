@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import IO
 from urllib.parse import urlsplit
 
-from services.common.models.entries import is_loopback
+from services.common.models.model_file import is_loopback
 from services.common.models.sources.failures import Interrupted, SourceFailed
 from services.common.models.sources.pace import Patience
 from services.common.models.sources.transfer import Answer, Ask
