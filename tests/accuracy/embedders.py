@@ -214,6 +214,9 @@ def measure() -> Table:
             notes.append(f"`{entry.model_id}` was left out: {error}.")
         else:
             rows.append(row(entry.model_id, embedder, crops))
+            if embedder.max_batch < MOST_BATCH:
+                most = embedder.max_batch
+                notes.append(f"`{entry.model_id}` takes {most} at a time.")
     return Table(
         name="embedders",
         title="Embedders",
