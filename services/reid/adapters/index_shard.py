@@ -92,6 +92,7 @@ class IndexShard:
         Raises:
             Unavailable: The GPU failed, and nothing may stand in.
         """
+        _stay_in_this_thread()
         reach = 4 * limit
         while True:
             with self._lock:
@@ -139,8 +140,7 @@ class IndexShard:
         Raises:
             Unavailable: The GPU cannot take it, and nothing may stand in.
         """
-        # Of this thread alone: the cores are for the hot path.
-        faiss.omp_set_num_threads(1)
+        _stay_in_this_thread()
         with self._lock:
             old, changed = self._built, self._changed.copy()
             ids, vectors = _content(self._recent)
@@ -156,6 +156,14 @@ class IndexShard:
             self._built, self._changed = built, self._changed_while_building
             self._changed_while_building = None
             self._recent = _only(self._recent, self._changed)
+
+
+def _stay_in_this_thread() -> None:
+    """Keep FAISS from taking other cores: we bring our own threads.
+
+    The number is one of the calling thread, whichever of a pool that is.
+    """
+    faiss.omp_set_num_threads(1)
 
 
 def _content(index: Any) -> tuple[Ids, Vector]:
