@@ -1,5 +1,12 @@
 """What must be true after a run over recordings."""
 
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from demo.agreement import PairAgreement, all_free_m
+from demo.environment import Expectation
 from demo.observation import Observation, People
 from spoton.pipeline.v1 import pipeline_pb2
 
@@ -27,6 +34,48 @@ def problems(
         )
     if not people.identities:
         found.append("nobody was seen")
+    return found
+
+
+def expected_problems(
+    expectation: Expectation,
+    observation: Observation,
+    people: People,
+    agreement: Sequence[PairAgreement],
+) -> list[str]:
+    """Return one sentence for everything that a known recording should have shown.
+
+    Args:
+        expectation: What is known.
+        observation: What was published.
+        people: Whom the session saw.
+        agreement: How well the cameras agree on the floor.
+    """
+    found = []
+    sets = len(observation.updates)
+    seen = Counter(
+        person.global_id for update in observation.updates for person in update.persons
+    )
+    if len(people.identities) != expectation.persons:
+        found.append(
+            f"{len(people.identities)} persons were seen; there are "
+            f"{expectation.persons}"
+        )
+    if len(seen) > len(people.identities):
+        found.append(f"{len(seen)} ids were published for {len(people.identities)}")
+    for person in people.identities:
+        if seen[person.global_id] < expectation.least_presence * sets:
+            found.append(
+                f"P{person.label} is in {seen[person.global_id]} of {sets} frame sets"
+            )
+    free_m = all_free_m(agreement)
+    if not len(free_m):
+        found.append("no two cameras saw the free feet of one person")
+    elif (median_m := float(np.median(free_m))) > expectation.agreement_m:
+        found.append(
+            f"cameras disagree by {median_m:.2f} m about free feet; "
+            f"{expectation.agreement_m} m is allowed"
+        )
     return found
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import grpc
 from rich.console import Console
 
-from demo.clip import ClipUnavailable, obtain_clip
+from demo.media import MediaUnavailable
+from demo.plaza.clip import CLIP, CLIP_NAME
 from demo.models import fetch_models
 from demo.options import MEDIA_VARIABLE
 from services.common.errors import SpotOnError
@@ -85,7 +86,7 @@ def main() -> int:
     console = Console(highlight=False)
     try:
         results = asyncio.run(_measure(repeats, console))
-    except (BenchError, ClipUnavailable, StackError, SpotOnError, WrongHash) as error:
+    except (BenchError, MediaUnavailable, StackError, SpotOnError, WrongHash) as error:
         console.print(str(error), style="red", markup=False)
         return 1
     except grpc.RpcError as error:

