@@ -79,11 +79,11 @@ class Environ:
             raise self._unusable(name, text, "host:port")
         return text
 
-    def secret(self, name: str) -> str:
+    def secret(self, name: str, default: str | None = None) -> str:
         """Return a secret, from the variable or from the file that NAME_FILE names."""
         file = self._variables.get(f"{self._prefix}{name}_FILE")
         if not file:
-            return self.text(name)
+            return self.text(name, default)
         try:
             return Path(file).read_text(encoding="utf-8").strip()
         except OSError as error:

@@ -9,7 +9,7 @@ from grpc import aio
 
 from services.common.drain import DrainSignal
 from services.common.grpc_server import Register, serve
-from services.common.models import locate
+from services.common.models import DetectorBackend, locate
 from services.detector.adapters.cutting import cut_tiles
 from services.detector.adapters.litert import LiteRtDetector
 from services.detector.adapters.onnx import OnnxDetector
@@ -33,16 +33,16 @@ def load_detector(config: DetectorConfig) -> Detector:
         InvalidInput: The model cannot read the configured input size.
     """
     model = config.model
-    path = locate(model.file, config.model_dir, config.cache_dir, report=_log.info)
-    if model.backend == "litert":
+    located = locate(model, config.model_dir, config.cache_dir, report=_log.info)
+    if model.backend is DetectorBackend.LITERT:
         return LiteRtDetector(
-            path,
+            located.path,
             input_size=config.input_size,
             least_score=model.low_score,
             threads=config.batching.threads,
         )
     return OnnxDetector(
-        path,
+        located.path,
         input_size=config.input_size,
         least_score=model.low_score,
         device=config.device,

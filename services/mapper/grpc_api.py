@@ -23,6 +23,7 @@ from services.mapper.convert.environment import (
     zone_from_proto,
     zone_to_proto,
 )
+from services.mapper.convert.lens import lens_from_proto
 from services.mapper.convert.names import (
     environment_id_from_proto,
     etag_from_proto,
@@ -285,6 +286,7 @@ class MapperServicer(mapper_pb2_grpc.MapperServiceServicer):
             tuple(point_pair_from_proto(one) for one in request.point_pairs),
             image_size_from_proto(request.image_size),
             request.inlier_threshold_m if stated else DEFAULT_INLIER_THRESHOLD_M,
+            lens_from_proto(request.lens) if request.HasField("lens") else None,
         )
         fit = fitted.fit
         return pb.FitCalibrationResponse(

@@ -14,7 +14,6 @@ import structlog
 from grpc import aio
 
 from services.common.drain import DrainSignal
-from services.common.errors import NotFound
 from services.common.event_log import EventLog
 from services.common.grpc_server import Register, serve
 from services.common.models import load_registry, locate
@@ -59,10 +58,8 @@ def load_embedder(config: ReidConfig) -> Embedder:
     if config.embedder == STRIPES:
         return StripesEmbedder()
     entry = load_registry().embedder(config.embedder)
-    if entry.file is None:
-        raise NotFound(f"{config.embedder} has no file to run")
-    path = locate(entry.file, config.model_dir, config.cache_dir, report=_log.info)
-    return OnnxEmbedder(path, entry, device=config.device)
+    located = locate(entry, config.model_dir, config.cache_dir, report=_log.info)
+    return OnnxEmbedder(located.path, entry, device=config.device)
 
 
 def make_id_source() -> GlobalIdSource:

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from spoton.common.v1 import frame_pb2 as _frame_pb2
 from spoton.common.v1 import geometry_pb2 as _geometry_pb2
@@ -22,6 +23,46 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _UnlocatedReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnlocatedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnlocatedReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNLOCATED_REASON_UNSPECIFIED: _UnlocatedReason.ValueType  # 0
+    """The point is located."""
+    UNLOCATED_REASON_NOT_VISIBLE: _UnlocatedReason.ValueType  # 1
+    """The feet are not seen: the visibility is 0."""
+    UNLOCATED_REASON_OUTSIDE_LENS: _UnlocatedReason.ValueType  # 2
+    """The lens shows nothing there, as its model describes it: the point lies
+    outside the radius within which the distortion can be undone.
+    """
+    UNLOCATED_REASON_HORIZON: _UnlocatedReason.ValueType  # 3
+    """The point lies beyond the horizon, on it or within 3 standard deviations of
+    it.
+    """
+    UNLOCATED_REASON_UNCERTAIN: _UnlocatedReason.ValueType  # 4
+    """The larger standard deviation on the floor exceeds 5 m."""
+
+class UnlocatedReason(_UnlocatedReason, metaclass=_UnlocatedReasonEnumTypeWrapper):
+    """Why a point has no position on the floor."""
+
+UNLOCATED_REASON_UNSPECIFIED: UnlocatedReason.ValueType  # 0
+"""The point is located."""
+UNLOCATED_REASON_NOT_VISIBLE: UnlocatedReason.ValueType  # 1
+"""The feet are not seen: the visibility is 0."""
+UNLOCATED_REASON_OUTSIDE_LENS: UnlocatedReason.ValueType  # 2
+"""The lens shows nothing there, as its model describes it: the point lies
+outside the radius within which the distortion can be undone.
+"""
+UNLOCATED_REASON_HORIZON: UnlocatedReason.ValueType  # 3
+"""The point lies beyond the horizon, on it or within 3 standard deviations of
+it.
+"""
+UNLOCATED_REASON_UNCERTAIN: UnlocatedReason.ValueType  # 4
+"""The larger standard deviation on the floor exceeds 5 m."""
+Global___UnlocatedReason: _TypeAlias = UnlocatedReason  # noqa: Y015
 
 @_typing.final
 class CreateEnvironmentRequest(_message.Message):
@@ -1049,6 +1090,7 @@ class FitCalibrationRequest(_message.Message):
     POINT_PAIRS_FIELD_NUMBER: _builtins.int
     IMAGE_SIZE_FIELD_NUMBER: _builtins.int
     INLIER_THRESHOLD_M_FIELD_NUMBER: _builtins.int
+    LENS_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
     camera_id: _builtins.str
@@ -1065,6 +1107,12 @@ class FitCalibrationRequest(_message.Message):
     def image_size(self) -> _geometry_pb2.ImageSize:
         """Size of the picture that the points were marked in."""
 
+    @_builtins.property
+    def lens(self) -> _environment_pb2.Lens:
+        """The camera's optics. Points are freed of its distortion before the fit, and
+        the calibration carries it. Absent means no distortion.
+        """
+
     def __init__(
         self,
         *,
@@ -1073,10 +1121,11 @@ class FitCalibrationRequest(_message.Message):
         point_pairs: _abc.Iterable[_environment_pb2.PointPair] | None = ...,
         image_size: _geometry_pb2.ImageSize | None = ...,
         inlier_threshold_m: _builtins.float | None = ...,
+        lens: _environment_pb2.Lens | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_inlier_threshold_m", b"_inlier_threshold_m", "image_size", b"image_size", "inlier_threshold_m", b"inlier_threshold_m"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_inlier_threshold_m", b"_inlier_threshold_m", "image_size", b"image_size", "inlier_threshold_m", b"inlier_threshold_m", "lens", b"lens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_inlier_threshold_m", b"_inlier_threshold_m", "camera_id", b"camera_id", "environment_id", b"environment_id", "image_size", b"image_size", "inlier_threshold_m", b"inlier_threshold_m", "point_pairs", b"point_pairs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_inlier_threshold_m", b"_inlier_threshold_m", "camera_id", b"camera_id", "environment_id", b"environment_id", "image_size", b"image_size", "inlier_threshold_m", b"inlier_threshold_m", "lens", b"lens", "point_pairs", b"point_pairs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__inlier_threshold_m: _TypeAlias = _typing.Literal["inlier_threshold_m"]  # noqa: Y015
     _WhichOneofArgType__inlier_threshold_m: _TypeAlias = _typing.Literal["_inlier_threshold_m", b"_inlier_threshold_m"]  # noqa: Y015
@@ -1466,20 +1515,22 @@ class ProjectedPoint(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POSITION_FIELD_NUMBER: _builtins.int
+    UNLOCATED_REASON_FIELD_NUMBER: _builtins.int
+    unlocated_reason: Global___UnlocatedReason.ValueType
+    """Why there is no position. Unspecified when there is one."""
     @_builtins.property
     def position(self) -> _geometry_pb2.FloorPosition:
-        """Position. Absent when the point is not visible, beyond the horizon, or too
-        uncertain to mean anything.
-        """
+        """Position. Absent when the point could not be located."""
 
     def __init__(
         self,
         *,
         position: _geometry_pb2.FloorPosition | None = ...,
+        unlocated_reason: Global___UnlocatedReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "unlocated_reason", b"unlocated_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
