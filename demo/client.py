@@ -91,6 +91,13 @@ async def import_environment(
     return await mesh.mapper.ImportEnvironment(request, timeout=_TIMEOUT_S)
 
 
+async def import_calibrations(
+    mesh: Mesh, environment_id: str, content: bytes
+) -> list[str]:
+    """TODO."""
+    raise NotImplementedError
+
+
 async def calibrated_cameras(mesh: Mesh, environment_id: str) -> list[CalibratedCamera]:
     """Return the cameras of an environment with their newest calibrations."""
     listed = await mesh.mapper.ListCameras(

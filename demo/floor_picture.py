@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from itertools import cycle, pairwise, takewhile
 from pathlib import Path
 
 import cv2
@@ -30,16 +30,22 @@ _WIDTH_PX, _MAX_HEIGHT_PX = 1500, 1300
 _LEGEND_PX, _TITLE_PX, _MARGIN_PX = 480, 78, 28
 _LEGEND_LINE_PX = 26
 _MARGIN_M = 2.0
-_GRID_M = 5
+_SMALL_M = 15.0
 _GAP_S = 1.0
 _PAPER: Colour = (250, 250, 248)
 _GRID: Colour = (222, 224, 226)
-_CAMERA_COLOURS: Sequence[Colour] = ((176, 58, 46), (30, 110, 80), (40, 80, 160))
+_CAMERA_COLOURS: Sequence[Colour] = (
+    (176, 58, 46),
+    (30, 110, 80),
+    (40, 80, 160),
+    (150, 100, 20),
+)
 _SAMPLED_FRAMES = 9
 _SAMPLED_EVERY = 24
 _FADE = 0.45
 
 Points = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +79,10 @@ def draw_floor(
     """
     walked = list(paths_of(updates, people))
     floor = _Floor.around([walk.points_m for walk in walked])
-    ground = _lay_pictures(floor, cameras)
+    ground, views = _lay_pictures(floor, cameras)
     _draw_grid(ground, floor)
-    for camera, colour in zip(cameras, _CAMERA_COLOURS, strict=False):
-        _draw_field_of_view(ground, floor, camera, colour)
+    for view, colour in zip(views, cycle(_CAMERA_COLOURS), strict=False):
+        _draw_field_of_view(ground, view, colour)
     for walk in walked:
         _draw_path(ground, floor, walk)
     _draw_ends(ground, floor, walked)
@@ -137,16 +143,16 @@ class _Floor:
             height_px=round(height_m * px_per_m),
         )
 
-    def matrix(self) -> Points:
-        """Return the map from metres to pixels of the drawing, shape (3, 3)."""
-        scale = self.px_per_m
-        return np.array(
-            [
-                [scale, 0.0, -self.left_m * scale],
-                [0.0, -scale, self.top_m * scale],
-                [0.0, 0.0, 1.0],
-            ]
-        )
+    @property
+    def grid_m(self) -> int:
+        """Distance between the lines of the grid."""
+        return 5 if self.width_px / self.px_per_m > _SMALL_M else 1
+
+    def points_m(self) -> Points:
+        """Return the place on the floor of each pixel, row by row, shape (N, 2)."""
+        y_px, x_px = np.mgrid[: self.height_px, : self.width_px].reshape(2, -1)
+        x_m, y_m = self.left_m + x_px / self.px_per_m, self.top_m - y_px / self.px_per_m
+        return np.column_stack((x_m, y_m))
 
     def to_px(self, points_m: npt.ArrayLike) -> Points:
         """Return pixels of the drawing for metres, shape (N, 2)."""
@@ -155,22 +161,30 @@ class _Floor:
         return scaled
 
 
-def _lay_pictures(floor: _Floor, cameras: Sequence[DrawnCamera]) -> Pixels:
-    """Return the floor as the cameras see it when nobody is there, paled."""
-    size_px = floor.width_px, floor.height_px
+def _lay_pictures(
+    floor: _Floor, cameras: Sequence[DrawnCamera]
+) -> tuple[Pixels, list[Mask]]:
+    """Return the floor as the cameras see it when nobody is there, paled.
+
+    And, for each camera, which part of the drawing it sees.
+    """
     total = np.zeros((floor.height_px, floor.width_px, 3), np.float32)
     weight = np.zeros((floor.height_px, floor.width_px, 1), np.float32)
+    views = []
     for camera in cameras:
-        picture = _empty_scene(camera)
-        laid = floor.matrix() @ camera.image_to_floor
-        seen = np.ones(picture.shape[:2], np.float32)
-        covered = cv2.warpPerspective(seen, laid, size_px)[..., None]
-        total += cv2.warpPerspective(picture, laid, size_px) * covered
-        weight += covered
+        source_px = camera.from_floor(floor.points_m()).astype(np.float32)
+        source_px = source_px.reshape(floor.height_px, floor.width_px, 2)
+        seen = ~np.isnan(source_px[..., 0])
+        laid = cv2.remap(
+            _empty_scene(camera), np.nan_to_num(source_px), None, cv2.INTER_LINEAR
+        )
+        total += laid * seen[..., None]
+        weight += seen[..., None]
+        views.append(seen)
     paper = np.array(_PAPER, np.float32)
     mean = np.where(weight > 0, total / np.maximum(weight, 1e-6), paper)
     paled = paper * (1 - _FADE) + mean * _FADE
-    return np.rint(paled).astype(np.uint8)
+    return np.rint(paled).astype(np.uint8), views
 
 
 def _empty_scene(camera: DrawnCamera) -> Pixels:
@@ -184,24 +198,22 @@ def _empty_scene(camera: DrawnCamera) -> Pixels:
 
 def _draw_grid(ground: Pixels, floor: _Floor) -> None:
     """Draw a line every few metres."""
+    step_m = floor.grid_m
     right_m = floor.left_m + floor.width_px / floor.px_per_m
     bottom_m = floor.top_m - floor.height_px / floor.px_per_m
-    for x_m in np.arange(np.ceil(floor.left_m / _GRID_M), right_m / _GRID_M) * _GRID_M:
+    for x_m in np.arange(np.ceil(floor.left_m / step_m), right_m / step_m) * step_m:
         line(ground, floor.to_px([(x_m, bottom_m), (x_m, floor.top_m)]), _GRID)
-    for y_m in np.arange(np.ceil(bottom_m / _GRID_M), floor.top_m / _GRID_M) * _GRID_M:
+    for y_m in np.arange(np.ceil(bottom_m / step_m), floor.top_m / step_m) * step_m:
         line(ground, floor.to_px([(floor.left_m, y_m), (right_m, y_m)]), _GRID)
 
 
-def _draw_field_of_view(
-    ground: Pixels, floor: _Floor, camera: DrawnCamera, colour: Colour
-) -> None:
+def _draw_field_of_view(ground: Pixels, view: Mask, colour: Colour) -> None:
     """Outline the part of the floor that a camera's picture shows."""
-    width, height = camera.size_px
-    corners = np.array([[0.0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]])
-    mapped = corners @ camera.image_to_floor.T
-    if (mapped[:, 2] <= 0).any():
-        return
-    line(ground, floor.to_px(mapped[:, :2] / mapped[:, 2:]), colour, 2, closed=True)
+    outlines, _ = cv2.findContours(
+        view.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    for outline in outlines:
+        line(ground, outline[:, 0], colour, 2, closed=True)
 
 
 def _draw_path(ground: Pixels, floor: _Floor, walk: Path2D) -> None:
@@ -231,13 +243,13 @@ def _draw_ends(ground: Pixels, floor: _Floor, walked: Sequence[Path2D]) -> None:
 
 
 def _draw_scale_bar(ground: Pixels, floor: _Floor) -> None:
-    """Draw a bar of five metres into the lower left corner."""
+    """Draw a bar as long as the grid is wide into the lower left corner."""
     left, base = 24, floor.height_px - 24
-    right = left + _GRID_M * floor.px_per_m
+    right = left + floor.grid_m * floor.px_per_m
     bar = [(left, base - 9), (left, base), (right, base), (right, base - 9)]
     line(ground, bar, WHITE, 7)
     line(ground, bar, INK, 3)
-    write(ground, f"{_GRID_M} m", left + 8, base - 12, height_px=14)
+    write(ground, f"{floor.grid_m} m", left + 8, base - 12, height_px=14)
 
 
 def _framed(
@@ -269,7 +281,7 @@ def _write_legend(
 ) -> None:
     """Write what each colour means: lines are cameras, dots are persons."""
     base = _TITLE_PX + 14
-    for camera, colour in zip(cameras, _CAMERA_COLOURS, strict=False):
+    for camera, colour in zip(cameras, cycle(_CAMERA_COLOURS), strict=False):
         line(picture, [(left, base - 5), (left + 18, base - 5)], colour, 2)
         write(picture, f"view of {camera.camera_id}", left + 28, base)
         base += _LEGEND_LINE_PX

