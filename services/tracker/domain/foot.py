@@ -25,6 +25,8 @@ _BORDER_PX = 2.0
 _CUT_AT_SIDE_VISIBILITY = 0.5
 _CUT_AT_SIDE_SIGMA = 0.15
 _COASTED_VISIBILITY = 0.1
+_DRIFT_PER_S = 0.7
+"""Of a person whose speed nobody filtered: about 1.2 m/s."""
 _COVERED_SIGMA_FACTOR = 2.0
 
 
@@ -90,6 +92,20 @@ def coasted_foot_points(states: FloatArray) -> FootPoints:
     sigma = np.sqrt(np.maximum(variance[:, 0], of_bottom) + (_BOX_SIGMA * height) ** 2)
     points = np.array((x, y + height / 2)).T
     visibility = np.full(len(states), _COASTED_VISIBILITY)
+    return FootPoints(points, np.maximum(sigma, _LEAST_SIGMA_PX), visibility)
+
+
+def drifted_foot_points(boxes_px: FloatArray, unseen_s: FloatArray) -> FootPoints:
+    """Return the foot points of predicted boxes of unknown uncertainty.
+
+    Args:
+        boxes_px: Corners. Shape (N, 4).
+        unseen_s: Time since each was seen, seconds. Shape (N,).
+    """
+    x_min, y_min, x_max, y_max = boxes_px.T
+    sigma = np.hypot(_BOX_SIGMA, _DRIFT_PER_S * unseen_s) * (y_max - y_min)
+    points = np.array(((x_min + x_max) / 2, y_max)).T
+    visibility = np.full(len(boxes_px), _COASTED_VISIBILITY)
     return FootPoints(points, np.maximum(sigma, _LEAST_SIGMA_PX), visibility)
 
 
