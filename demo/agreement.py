@@ -62,6 +62,8 @@ def floor_agreement(
     for update in updates:
         for stands in _stands_by_person(update, people).values():
             for one, two in combinations(stands, 2):
+                if one.camera_id == two.camera_id:
+                    continue
                 pair = one.camera_id, two.camera_id
                 distance_m = float(np.hypot(*np.subtract(one.point_m, two.point_m)))
                 both_free = one.is_free and two.is_free

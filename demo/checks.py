@@ -63,11 +63,11 @@ def expected_problems(
         )
     if len(seen) > len(people.identities):
         found.append(f"{len(seen)} ids were published for {len(people.identities)}")
-    for person in people.identities:
-        if seen[person.global_id] < expectation.least_presence * sets:
-            found.append(
-                f"P{person.label} is in {seen[person.global_id]} of {sets} frame sets"
-            )
+    found += [
+        f"P{person.label} is in {seen[person.global_id]} of {sets} frame sets"
+        for person in people.identities
+        if seen[person.global_id] < expectation.least_presence * sets
+    ]
     free_m = all_free_m(agreement)
     if not len(free_m):
         found.append("no two cameras saw the free feet of one person")

@@ -18,6 +18,7 @@ from demo.canvas import (
     blank,
     dot,
     line,
+    text_width_px,
     write,
     write_pill,
 )
@@ -25,10 +26,11 @@ from demo.observation import People
 from demo.palette import Colour, colour_of
 from services.pipeline.domain.frames import Pixels
 from spoton.common.v1 import events_pb2
+from spoton.reid.v1 import reid_pb2
 
 _WIDTH_PX, _MAX_HEIGHT_PX = 1500, 1300
-_LEGEND_PX, _TITLE_PX, _MARGIN_PX = 480, 78, 28
-_LEGEND_LINE_PX = 26
+_TITLE_PX, _MARGIN_PX = 78, 28
+_LEGEND_LINE_PX, _LEGEND_TEXT_PX, _LEAST_LEGEND_PX = 26, 72, 120
 _MARGIN_M = 2.0
 _SMALL_M = 15.0
 _GAP_S = 1.0
@@ -43,9 +45,11 @@ _CAMERA_COLOURS: Sequence[Colour] = (
 _SAMPLED_FRAMES = 9
 _SAMPLED_EVERY = 24
 _FADE = 0.45
+_LEAST_DETAIL = 1e-9
 
 Points = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+Pixels32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,8 @@ def _lay_pictures(
 ) -> tuple[Pixels, list[Mask]]:
     """Return the floor as the cameras see it when nobody is there, paled.
 
-    And, for each camera, which part of the drawing it sees.
+    And, for each camera, which part of the drawing it sees. Where several see the
+    floor, each counts by the pixels that it has for it.
     """
     total = np.zeros((floor.height_px, floor.width_px, 3), np.float32)
     weight = np.zeros((floor.height_px, floor.width_px, 1), np.float32)
@@ -174,17 +179,27 @@ def _lay_pictures(
     for camera in cameras:
         source_px = camera.from_floor(floor.points_m()).astype(np.float32)
         source_px = source_px.reshape(floor.height_px, floor.width_px, 2)
-        seen = ~np.isnan(source_px[..., 0])
-        laid = cv2.remap(
-            _empty_scene(camera), np.nan_to_num(source_px), None, cv2.INTER_LINEAR
-        )
-        total += laid * seen[..., None]
-        weight += seen[..., None]
-        views.append(seen)
+        detail = np.nan_to_num(_detail(source_px))[..., None]
+        scene = _empty_scene(camera)
+        x_px, y_px = np.nan_to_num(source_px).transpose(2, 0, 1)
+        total += cv2.remap(scene, x_px, y_px, cv2.INTER_LINEAR) * detail
+        weight += detail
+        views.append(detail[..., 0] > 0)
     paper = np.array(_PAPER, np.float32)
-    mean = np.where(weight > 0, total / np.maximum(weight, 1e-6), paper)
+    mean = np.where(weight > 0, total / np.maximum(weight, _LEAST_DETAIL), paper)
     paled = paper * (1 - _FADE) + mean * _FADE
     return np.rint(paled).astype(np.uint8), views
+
+
+def _detail(source_px: Pixels32) -> Pixels32:
+    """Return how many pixels of a camera show each pixel of the drawing; NaN: none.
+
+    Args:
+        source_px: Where the camera sees it, shape (height, width, 2).
+    """
+    down, right = np.gradient(source_px, axis=0), np.gradient(source_px, axis=1)
+    area: Pixels32 = right[..., 0] * down[..., 1] - right[..., 1] * down[..., 0]
+    return np.abs(area)
 
 
 def _empty_scene(camera: DrawnCamera) -> Pixels:
@@ -259,7 +274,7 @@ def _framed(
     height, width = ground.shape[:2]
     height = max(height, _LEGEND_LINE_PX * (len(people.identities) + len(cameras) + 2))
     left = _MARGIN_PX + width + _MARGIN_PX
-    size_px = left + _LEGEND_PX, _TITLE_PX + height + _MARGIN_PX
+    size_px = left + _legend_width_px(people), _TITLE_PX + height + _MARGIN_PX
     picture = blank(*size_px, _PAPER)
     bottom = _TITLE_PX + ground.shape[0]
     picture[_TITLE_PX:bottom, _MARGIN_PX : _MARGIN_PX + width] = ground
@@ -276,6 +291,18 @@ def _framed(
     return picture
 
 
+def _legend_width_px(people: People) -> int:
+    """Return how wide the legend is with its longest line."""
+    widths = [text_width_px(_seen_text(person), 12) for person in people.identities]
+    return _LEGEND_TEXT_PX + max(widths, default=_LEAST_LEGEND_PX) + _MARGIN_PX
+
+
+def _seen_text(person: reid_pb2.Identity) -> str:
+    """Return a person's global id and the cameras that saw the person."""
+    cameras = ", ".join(sorted(one.camera_id for one in person.cameras))
+    return f"id {person.global_id}  {cameras}"
+
+
 def _write_legend(
     picture: Pixels, left: int, cameras: Sequence[DrawnCamera], people: People
 ) -> None:
@@ -287,9 +314,8 @@ def _write_legend(
         base += _LEGEND_LINE_PX
     base += _LEGEND_LINE_PX // 2
     for person in people.identities:
-        cameras_text = ", ".join(sorted(one.camera_id for one in person.cameras))
         dot(picture, (left + 9, base - 5), 7, colour_of(person.label))
         write(picture, f"P{person.label}", left + 28, base)
-        text = f"id {person.global_id}  {cameras_text}"
-        write(picture, text, left + 72, base, colour=MUTED)
+        text_left = left + _LEGEND_TEXT_PX
+        write(picture, _seen_text(person), text_left, base, colour=MUTED)
         base += _LEGEND_LINE_PX

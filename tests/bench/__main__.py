@@ -17,9 +17,9 @@ import grpc
 from rich.console import Console
 
 from demo.media import MediaUnavailable
-from demo.plaza.clip import CLIP, CLIP_NAME
 from demo.models import fetch_models
 from demo.options import MEDIA_VARIABLE
+from demo.plaza.clip import CLIP, CLIP_NAME
 from services.common.errors import SpotOnError
 from services.common.models import WrongHash
 from services.detector.config import DEFAULT_MODEL

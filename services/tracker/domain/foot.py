@@ -1,6 +1,8 @@
 """Where the feet of people are in the image, and how far that can be trusted.
 
-Ankles where the detector found them, else the bottom centre of the box. Supported
+Below the ankles where the detector found them, else the bottom centre of the box:
+ankles are no contact with the floor, and taken for one they put everybody too far from
+the camera, so that cameras on opposite sides disagree by twice of that. Supported
 tracks use their detection as it is: whoever filters positions on the floor must not
 get them filtered already. Coasted tracks have nothing but their predicted box.
 
@@ -14,6 +16,8 @@ from services.tracker.domain.arrays import BoolArray, FloatArray
 from services.tracker.domain.frame import FootPoints
 
 _SURE_ANKLE_SCORE = 0.3
+_ANKLE_HEIGHT = 0.039
+"""Above the floor (Drillis and Contini, Body Segment Parameters, 1966)."""
 _BOTH_ANKLES_SIGMA = 0.02
 _ONE_ANKLE_SIGMA = 0.05
 _BOX_SIGMA = 0.04
@@ -72,6 +76,7 @@ def foot_points(
         ankles = np.where(sure[rows, :, None], ankles_px[rows], 0.0).sum(axis=1)
         found = count[rows]
         points[rows] = ankles[:, :2] / found[:, None]
+        points[rows, 1] += _ANKLE_HEIGHT * (y_max - y_min)[rows]
         visibility[rows] = ankles[:, 2] / found
         sigma[rows] = np.where(found == 2, _BOTH_ANKLES_SIGMA, _ONE_ANKLE_SIGMA)
 
