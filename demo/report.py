@@ -95,7 +95,7 @@ def people_table(people: People, camera_ids: Iterable[str]) -> Table:
 def coverage_table(people: People, cameras: int) -> Table:
     """Return how many persons were seen by how many cameras."""
     counts = Counter(len(person.cameras) for person in people.identities)
-    table = Table(title="Environment", title_justify="left")
+    table = Table(title="Coverage", title_justify="left")
     table.add_column("persons", justify="right")
     for number in range(1, cameras + 1):
         table.add_column(
