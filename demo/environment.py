@@ -32,8 +32,8 @@ class DemoEnvironment:
         remark: What is to be said behind the name of each camera. May be empty.
         document: The environment as the mapper imports it.
         media: Recordings, and whatever else is not ours to ship.
-        calibration: File of the media folder with the cameras' calibrations. None
-            when the document has them.
+        calibration: File of the media folder with the cameras' calibrations, as
+            Qualisys writes them. None when the document has them.
         expectation: What is known about the recording. None if nothing is.
     """
 

@@ -12,8 +12,8 @@ from demo.client import (
     calibrated_cameras,
     create_session,
     ended_session,
-    import_calibrations,
     import_environment,
+    import_qualisys,
     list_identities,
     stop_sessions,
     watch,
@@ -105,9 +105,11 @@ async def _prepare(
         f"{imported.updated} updated, {imported.unchanged} unchanged."
     )
     if environment.calibration is not None:
-        path = options.media_dir / environment.calibration
-        calibrated = await import_calibrations(mesh, environment_id, path.read_bytes())
-        console.print(f"Calibrated {', '.join(calibrated)} by {path.name}.")
+        file = options.media_dir / environment.calibration
+        content = file.read_text(encoding="utf-8")
+        calibrations = await import_qualisys(mesh, environment_id, file.name, content)
+        names = ", ".join(one.camera_id for one in calibrations)
+        console.print(f"Calibrated {names} by {file.name}.")
     for left_over in await stop_sessions(mesh, environment_id):
         console.print(f"Stopped session {left_over.session_id} of an earlier run.")
 
