@@ -51,32 +51,47 @@ def expected_problems(
         people: Whom the session saw.
         agreement: How well the cameras agree on the floor.
     """
-    found = []
-    sets = len(observation.updates)
-    seen = Counter(
-        person.global_id for update in observation.updates for person in update.persons
+    return _of_persons(expectation, observation, people) + _of_feet(
+        expectation.agreement_m, agreement
     )
-    if len(people.identities) != expectation.persons:
-        found.append(
-            f"{len(people.identities)} persons were seen; there are "
-            f"{expectation.persons}"
-        )
-    if len(seen) > len(people.identities):
-        found.append(f"{len(seen)} ids were published for {len(people.identities)}")
+
+
+def _of_persons(
+    expectation: Expectation, observation: Observation, people: People
+) -> list[str]:
+    """Check who was there: how many, each under one id and nearly always."""
+    found = []
+    sets, persons = len(observation.updates), len(people.identities)
+    seen = Counter(
+        person.global_id
+        for update in observation.updates
+        for person in update.persons
+        if person.camera_ids
+    )
+    if persons != expectation.persons:
+        found.append(f"{persons} persons were seen; there are {expectation.persons}")
+    if len(seen) > persons:
+        found.append(f"{len(seen)} ids were published for {persons}")
     found += [
         f"P{person.label} is in {seen[person.global_id]} of {sets} frame sets"
         for person in people.identities
         if seen[person.global_id] < expectation.least_presence * sets
     ]
+    return found
+
+
+def _of_feet(allowed_m: float, agreement: Sequence[PairAgreement]) -> list[str]:
+    """Check that cameras agree about where free feet stand."""
     free_m = all_free_m(agreement)
     if not len(free_m):
-        found.append("no two cameras saw the free feet of one person")
-    elif (median_m := float(np.median(free_m))) > expectation.agreement_m:
-        found.append(
-            f"cameras disagree by {median_m:.2f} m about free feet; "
-            f"{expectation.agreement_m} m is allowed"
-        )
-    return found
+        return ["no two cameras saw the free feet of one person"]
+    median_m = float(np.median(free_m))
+    if median_m <= allowed_m:
+        return []
+    return [
+        f"cameras disagree by {median_m:.2f} m about free feet; "
+        f"{allowed_m} m is allowed"
+    ]
 
 
 def _of_camera(camera: pipeline_pb2.CameraProgress) -> list[str]:

@@ -70,13 +70,13 @@ class Media:
         if not named:
             raise MediaUnavailable(f"{self.variable} is not set")
         say(f"copying {named}")
-        own = Path(named).expanduser()
-        for name in self.hashes:
-            found = own if own.is_file() else _below(own, Path(name).name)
-            if found is None:
-                raise MediaUnavailable(f"{self.variable}: no {name} in {own}")
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found, folder / name)
+        try:
+            for name in self.hashes:
+                (folder / name).parent.mkdir(exist_ok=True)
+                found = _named(Path(named).expanduser(), Path(name).name)
+                shutil.copyfile(found, folder / name)
+        except OSError as error:
+            raise MediaUnavailable(f"{self.variable}: {error}") from error
 
     def _take(self, source: Source, fresh: Path, folder: Path, say: Say) -> None:
         """Move what a source has into the folder, once all of it is verified."""
@@ -103,6 +103,10 @@ def sha256_of(path: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _below(folder: Path, name: str) -> Path | None:
-    """Return a file of this name in a folder, or anywhere below it."""
-    return next((path for path in folder.rglob(name) if path.is_file()), None)
+def _named(own: Path, name: str) -> Path:
+    """Return the file itself, or the one of this name anywhere below the folder."""
+    if own.is_file():
+        return own
+    for found in sorted(own.rglob(name)):
+        return found
+    raise FileNotFoundError(f"there is no {name} in {own}")

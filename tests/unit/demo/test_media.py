@@ -114,5 +114,7 @@ def test_a_copy_that_lacks_a_file_is_told(
     """By the name of the variable and of the file."""
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("MY_COPY", str(tmp_path / own))
-    with pytest.raises(MediaUnavailable, match=f"MY_COPY: no clip.avi in .*{own}"):
+    with pytest.raises(
+        MediaUnavailable, match=f"MY_COPY: there is no clip.avi in .*{own}"
+    ):
         _media().obtain(tmp_path / "media", _silent)
