@@ -88,10 +88,8 @@ def _of_feet(allowed_m: float, agreement: Sequence[PairAgreement]) -> list[str]:
     median_m = float(np.median(free_m))
     if median_m <= allowed_m:
         return []
-    return [
-        f"cameras disagree by {median_m:.2f} m about free feet; "
-        f"{allowed_m} m is allowed"
-    ]
+    told = f"cameras disagree by {median_m:.2f} m about free feet"
+    return [f"{told}; {allowed_m} m is allowed"]
 
 
 def _of_camera(camera: pipeline_pb2.CameraProgress) -> list[str]:
