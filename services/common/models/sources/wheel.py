@@ -7,9 +7,9 @@ import zipfile
 from pathlib import Path
 from typing import IO
 
-from services.common.models.entries import WheelSource
 from services.common.models.hashing import WrongHash, verify
-from services.common.models.sources.transfer import SourceFailed
+from services.common.models.model_file import WheelSource
+from services.common.models.sources.failures import SourceFailed
 
 _DOWNLOAD_TIMEOUT_S = 300.0
 
