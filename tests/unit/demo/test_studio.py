@@ -9,7 +9,7 @@ from demo.environments import ENVIRONMENTS
 from demo.media import MediaUnavailable
 from demo.options import parse_options
 from demo.studio import STUDIO, recordings
-from services.common.models.sources.transfer import SourceFailed
+from services.common.models.sources.failures import SourceFailed
 from services.mapper.domain.exported import read_document
 
 MEMBERS = {
