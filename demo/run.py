@@ -124,9 +124,9 @@ def _verdict(console: Console, outcome: Outcome) -> list[str]:
         )
         if not missed:
             console.print(
-                f"{expectation.persons} persons, each with one id all the time, and "
-                f"the cameras agree within {expectation.agreement_m} m about their "
-                "feet."
+                f"{expectation.persons} persons, each with one id all the time; the "
+                "median distance between two cameras' positions of free feet is at "
+                f"most {expectation.agreement_m} m."
             )
         found += missed
     for problem in found:
