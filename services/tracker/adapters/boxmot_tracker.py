@@ -212,7 +212,8 @@ class BoxmotTracker:
         random = np.random.default_rng(detections.time_ns)
         values = random.standard_normal(shape, np.float32)
         values /= np.linalg.norm(values, axis=1, keepdims=True)
-        values[given] = vectors.values
+        if len(given):
+            values[given] = vectors.values
         return values
 
     def dump(self) -> bytes:
