@@ -55,7 +55,10 @@ def _frames(
     }
     numbers = sorted({key[1] for key in (*detections, *truth)} & set(times_s))
     for number in numbers:
-        found, there = detections.get((camera, number), []), truth.get((camera, number), [])
+        found, there = (
+            detections.get((camera, number), []),
+            truth.get((camera, number), []),
+        )
         indices = [index for index, _ in found]
         yield TruthFrame(
             detections=Detections(
@@ -81,7 +84,9 @@ def _rows(folder: Path, name: str) -> Rows:
 
 def _boxes(rows: Sequence[tuple[int, dict[str, str]]]) -> NDArray[np.float64]:
     """Return the corners in some rows. Shape (N, 4)."""
-    corners: list[Any] = [[float(row[k]) for k in ("x1", "y1", "x2", "y2")] for _, row in rows]
+    corners: list[Any] = [
+        [float(row[k]) for k in ("x1", "y1", "x2", "y2")] for _, row in rows
+    ]
     return np.array(corners, np.float64).reshape(-1, 4)
 
 

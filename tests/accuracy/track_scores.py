@@ -64,7 +64,9 @@ def iou(
     low = np.maximum(first_px[:, None, :2], second_px[None, :, :2])
     high = np.minimum(first_px[:, None, 2:], second_px[None, :, 2:])
     shared = np.maximum(high - low, 0.0).prod(axis=2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first_px, second_px)]
+    areas = [
+        (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first_px, second_px)
+    ]
     total = areas[0][:, None] + areas[1] - shared
     return np.asarray(shared / np.maximum(total, _TINY))
 
@@ -125,9 +127,7 @@ def _hota_parts(
     return detection, association
 
 
-def _idf1(
-    pairs: _Pairs, people: NDArray[np.int64], tracks: NDArray[np.int64]
-) -> float:
+def _idf1(pairs: _Pairs, people: NDArray[np.int64], tracks: NDArray[np.int64]) -> float:
     """Return IDF1."""
     shared = np.zeros((len(people), len(tracks)))
     for frame, similarity in pairs:

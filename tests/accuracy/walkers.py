@@ -79,7 +79,9 @@ def _stepped(
     length_m = np.linalg.norm(way_m, axis=1)
     arrived = length_m < 2 * steps_m
     goals_m[arrived] = random.uniform(0, _FLOOR_M, (int(arrived.sum()), 2))
-    return np.asarray(here_m + way_m / np.maximum(length_m, 0.1)[:, None] * steps_m[:, None])
+    return np.asarray(
+        here_m + way_m / np.maximum(length_m, 0.1)[:, None] * steps_m[:, None]
+    )
 
 
 def _boxes(here_m: NDArray[np.float64]) -> NDArray[np.float64]:
