@@ -25,5 +25,5 @@ def fetch_models(say: Callable[[str], None]) -> None:
     entries = load_registry().entries
     for variable, default in _CHOICES.items():
         entry = entries.get(os.environ.get(variable) or default)
-        if entry is not None and entry.file is not None:
-            locate(entry.file, model_dir(), cache_dir(), report=say)
+        if entry is not None and entry.files:
+            locate(entry, model_dir(), cache_dir(), report=say)

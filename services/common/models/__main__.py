@@ -4,8 +4,10 @@ import argparse
 import sys
 
 from services.common.errors import SpotOnError
-from services.common.models.files import WrongHash, cache_dir, locate, model_dir
-from services.common.models.registry import ModelEntry, Registry, load_registry
+from services.common.models.entries import ModelEntry
+from services.common.models.hashing import WrongHash
+from services.common.models.locating import cache_dir, locate, model_dir
+from services.common.models.registry import Registry, load_registry
 
 
 def _say(line: str) -> None:
@@ -17,17 +19,18 @@ def _say(line: str) -> None:
 def _list(registry: Registry) -> None:
     """Say what exists."""
     for name, entry in sorted(registry.entries.items()):
-        file = entry.file.name if entry.file else "needs no file"
+        file = ", ".join(file.name for file in entry.files) or "needs no file"
         _say(f"{name:36} {entry.backend:8} {file}  ({entry.licence})")
 
 
 def _fetch(name: str, entry: ModelEntry) -> None:
     """Make sure that a model's file is here."""
-    if entry.file is None:
+    if not entry.files:
         _say(f"{name}: needs no file")
         return
-    path = locate(entry.file, model_dir(), cache_dir(), report=_say)
-    _say(f"{name}: {path} ({path.stat().st_size / 1e6:.1f} MB, SHA-256 is right)")
+    located = locate(entry, model_dir(), cache_dir(), report=_say)
+    size_mb = sum(file.path.stat().st_size for file in located.files) / 1e6
+    _say(f"{name}: {located.path} ({size_mb:.1f} MB, SHA-256 is right)")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -54,7 +54,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 def weights() -> None:
     """Fetch the model's file beforehand, so that no test waits for it."""
     entry = load_registry().detector("movenet-multipose")
-    locate(entry.file, model_dir(), cache_dir())
+    locate(entry, model_dir(), cache_dir())
 
 
 @pytest.mark.usefixtures("weights")
@@ -78,7 +78,7 @@ def test_serves_until_told_to_stop() -> None:
 
 def test_wrong_weights_stop_the_start(tmp_path: Path) -> None:
     """A model file with another hash is refused; the message names the file."""
-    name = load_registry().detector("movenet-multipose").file.name
+    name = load_registry().detector("movenet-multipose").files[0].name
     (tmp_path / name).write_bytes(b"not the weights")
     process, _ = start(SPOTON_MODEL_DIR=str(tmp_path))
     status, log = ended(process)

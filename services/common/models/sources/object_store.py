@@ -1,0 +1,78 @@
+"""Files in S3, asked for by an address that is signed for a while."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, NoCredentialsError
+
+from services.common.environ import ConfigError, Environ
+from services.common.models.sources.transfer import Answer, Ask, Patience, SourceFailed
+from services.common.models.sources.web import ask_web
+
+_SIGNED_FOR_S = 3600
+
+
+def ask_s3(url: str, patience: Patience) -> Ask:
+    """Return what asks S3 for a file.
+
+    Endpoint, keys and region are those of SPOTON_MODEL_S3_…; without them, those that
+    the AWS command line would use.
+
+    Args:
+        url: `s3://bucket/key`.
+        patience: How long it may keep us waiting.
+
+    Raises:
+        SourceFailed: Endpoint or keys cannot be used.
+    """
+    parts = urlsplit(url)
+    where = {"Bucket": parts.netloc, "Key": parts.path.lstrip("/")}
+    try:
+        client = _client(Environ("SPOTON_MODEL_S3_"))
+        # Signing needs keys: their absence is told now.
+        client.generate_presigned_url("get_object", Params=where)
+    except NoCredentialsError as error:
+        message = "no keys: set SPOTON_MODEL_S3_ACCESS_KEY and …_SECRET_KEY"
+        raise SourceFailed(message) from error
+    except (ConfigError, BotoCoreError, ValueError) as error:
+        raise SourceFailed(str(error)) from error
+
+    @contextmanager
+    def ask(offset: int, validator: str | None) -> Iterator[Answer]:
+        signed = client.generate_presigned_url(
+            "get_object", Params=where, ExpiresIn=_SIGNED_FOR_S
+        )
+        with ask_web(signed, patience)(offset, validator) as answer:
+            yield answer
+
+    return ask
+
+
+def _client(environ: Environ) -> Any:
+    """Return a client that signs addresses; it never connects."""
+    endpoint = environ.text("ENDPOINT", "")
+    access_key, secret_key = (
+        environ.secret("ACCESS_KEY", ""),
+        environ.secret("SECRET_KEY", ""),
+    )
+    if bool(access_key) != bool(secret_key):
+        raise SourceFailed(
+            "SPOTON_MODEL_S3_ACCESS_KEY and …_SECRET_KEY belong together; "
+            "one of them is not set"
+        )
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint or None,
+        aws_access_key_id=access_key or None,
+        aws_secret_access_key=secret_key or None,
+        # A store of one's own rarely has a region, but the signature names one.
+        region_name=environ.text("REGION", "us-east-1" if endpoint else "") or None,
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": "path" if endpoint else "auto"},
+        ),
+    )
