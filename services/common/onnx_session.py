@@ -142,6 +142,9 @@ class OnnxNetwork:
                 f"model {self.model}: {device} cannot be used, because this ONNX "
                 f"Runtime has no {provider}"
             )
+        if device is not Device.CPU:
+            # Finds CUDA's libraries where the variant gpu puts them: in site-packages.
+            onnxruntime.preload_dlls()
         try:
             session = onnxruntime.InferenceSession(
                 str(self.path),

@@ -306,6 +306,6 @@ def _require_sha256(sha256: str) -> None:
 
 def _require_files(files: tuple[ModelFile, ...], backend: str) -> None:
     """Raise InvalidInput unless there are files, each of a name of its own."""
-    _require(files, f"must name one: the backend {backend!r} needs it", field="file")
+    _require(files, f"must name one: the backend {backend} needs it", field="file")
     names = [file.name for file in files]
     _require(len(set(names)) == len(names), "must have different names", field="files")

