@@ -194,6 +194,18 @@ def test_what_the_library_keeps_for_ever_is_dropped() -> None:
     assert max(sizes[200:]) < 1.2 * max(sizes[:200])
 
 
+def test_years_of_tracks_do_not_exhaust_the_librarys_ids() -> None:
+    """The library counts anew before its numbers lose precision; ours go on."""
+    tracker = _tracker("boxmot:bytetrack")
+    tracker._library._tracker.id_allocator.next_id = 2**24 - 2
+    for step in range(4):
+        tracks = take(
+            tracker, frame(step / 10, *(box(300 * n, 800) for n in (1, 3, 5)))
+        )
+    assert tracks.track_ids.tolist() == [1, 2, 3]
+    assert (tracks.states == TrackState.CONFIRMED).all()
+
+
 @cache
 def _dump() -> bytes:
     """Return a state in the middle of a scene."""
