@@ -1,5 +1,7 @@
 """Which trackers there are, and what comes of choosing one."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 
 import grpc
@@ -84,6 +86,19 @@ async def test_what_is_missing_is_not_listed_and_says_how_to_get_it() -> None:
     assert told.field == "open.tracker"
     assert "VARIANT=boxmot" in told.message
     assert "available: native" in told.message
+
+
+def test_nothing_of_it_is_imported_before_it_is_named() -> None:
+    """A service with the native tracker pays nothing for an extra that is there."""
+    script = (
+        "import sys; from services.common.drain import DrainSignal; "
+        "from services.common.environ import Environ; "
+        "from services.tracker.bootstrap import build; "
+        "from services.tracker.config import config_from_environ; "
+        "build(config_from_environ(Environ('SPOTON_TRACKER_', {})), DrainSignal()); "
+        "sys.exit(bool({'boxmot', 'torch'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0  # noqa: S603 - the interpreter that runs the test.
 
 
 @pytest.mark.usefixtures("without_boxmot")
