@@ -45,6 +45,7 @@ from tests.bench.observed_pipeline import LATENCIES_VARIABLE
 from tests.bench.report import Results, print_tables, write_json
 from tests.bench.scene import Scene
 from tests.bench.statistics import percentile_ms
+from tests.bench.trackers import compare_trackers
 
 WARM_UP = Scene("warm-up", frames=15)
 WITH_MODEL = Scene("plaza", frames=60)
@@ -111,6 +112,8 @@ async def _measure(repeats: Repeats, console: Console) -> Results:
         async with asyncio.timeout(_MOST_S):
             with_model = await _with_model(home / "stack", repeats, console)
             null, latency = await _with_null(home / "stack", repeats, console)
+    console.print("Comparing trackers ...")
+    trackers = await asyncio.to_thread(compare_trackers)
     return Results(
         machine=machine,
         settings={
@@ -127,6 +130,7 @@ async def _measure(repeats: Repeats, console: Console) -> Results:
         latency=latency,
         traffic=with_model.traffic,
         memory_mib=with_model.memory_mib,
+        trackers=trackers,
         took_s=time.monotonic() - began_s,
     )
 

@@ -36,6 +36,8 @@ _COMMON_STATE = (
     "_last_timestamp_s",
 )
 _FRAME_NAME = "frame"
+_MOST_IDS = 2**23
+"""The library reports its ids as float32, which counts to twice that."""
 _FASTEST_HZ = 60
 _REMEMBERED_OBSERVATIONS = 8
 """Past boxes that OC-SORT and its kin look at are the last three."""
@@ -100,6 +102,7 @@ class BoxmotLibrary:
             vectors: A unit vector for each detection, where appearance is used.
             most_unseen: Frames after which an unseen track ends.
         """
+        self._reuse_ids()
         for name in self._kind.age_limits:
             setattr(self._tracker, name, most_unseen)
         for track in self._tracks():
@@ -168,6 +171,14 @@ class BoxmotLibrary:
             for track in getattr(self._tracker, name)
             if not _is_removed(track)
         ]
+
+    def _reuse_ids(self) -> None:
+        """Let the library count from 0 again, where that is far from living tracks."""
+        allocator = self._tracker.id_allocator
+        if allocator.next_id < _MOST_IDS:
+            return
+        if all(track.id >= _MOST_IDS // 2 for track in self._tracks()):
+            allocator.next_id = 0
 
     def _forget(self) -> None:
         """Drop what the library keeps for ever, or for drawings only."""

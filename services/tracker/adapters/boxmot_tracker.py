@@ -92,7 +92,7 @@ class BoxmotTracker:
         self._times_ns: deque[int] = deque()
         self._model_id = ModelId("")
         self._dimensions = 0
-        self._ended_before: list[int] = []
+        self._ended: list[int] = []
 
     def propose(self, detections: Detections) -> "BoxmotProposal":
         """Return how to take a frame. The tracks change when that is settled."""
@@ -119,9 +119,10 @@ class BoxmotTracker:
 
     def _restart(self) -> None:
         """End all tracks and begin anew; the next frame tells who ended."""
-        ended = self._ended_before + [life.track_id for life in self._lives.values()]
+        self._end(set(self._lives))
+        ended = self._ended
         self._begin(with_appearance=self._with_appearance)
-        self._ended_before = ended
+        self._ended = ended
 
     def _step(self, detections: Detections, vectors: Vectors) -> FrameTracks:
         """Return the tracks of a frame."""
@@ -129,34 +130,36 @@ class BoxmotTracker:
         if self._with_appearance:
             values = self._looks(detections, vectors)
         now_ns = detections.time_ns
-        ended = self._expire(now_ns)
+        self._expire(now_ns)
         reported = self._library.update(detections, values, len(self._times_ns))
         self._times_ns.append(now_ns)
         self._frames += 1
         rows = self._library.rows()
-        ended += self._live_on(rows, reported, now_ns)
+        self._live_on(rows, reported, now_ns)
         if not self._lives:
             self._model_id, self._dimensions = ModelId(""), 0
             self._library.forget_looks()
-        return self._told(rows, detections, ended)
+        tracks = self._told(rows, detections)
+        self._ended = []
+        return tracks
 
-    def _expire(self, now_ns: int) -> list[int]:
-        """End tracks that were unseen for too long, and return them."""
+    def _expire(self, now_ns: int) -> None:
+        """End tracks that were unseen for too long."""
         since_ns = now_ns - int(self._settings.coast_s * _NS)
         while self._times_ns and self._times_ns[0] < since_ns:
             self._times_ns.popleft()
         expired = {key for key, life in self._lives.items() if life.seen_ns < since_ns}
         if expired:
             self._library.drop(expired)
-        ended = self._ended_before + [self._lives.pop(key).track_id for key in expired]
-        self._ended_before = []
-        return ended
+            self._end(expired)
 
-    def _live_on(self, rows: list[Row], reported: set[int], now_ns: int) -> list[int]:
-        """Bring the lives up to date, and return the tracks that ended."""
-        living = {row.library_id for row in rows}
-        gone = [key for key in self._lives if key not in living]
-        ended = [self._lives.pop(key).track_id for key in gone]
+    def _end(self, library_ids: set[int]) -> None:
+        """Forget tracks, and remember to tell that they ended."""
+        self._ended += [self._lives.pop(key).track_id for key in library_ids]
+
+    def _live_on(self, rows: list[Row], reported: set[int], now_ns: int) -> None:
+        """Bring the lives up to date with what the library holds."""
+        self._end(set(self._lives) - {row.library_id for row in rows})
         for row in rows:
             life = self._lives.get(row.library_id)
             if life is None:
@@ -166,11 +169,8 @@ class BoxmotTracker:
             if row.detection is not None:
                 life.seen_ns = now_ns
             life.confirmed |= row.library_id in reported
-        return ended
 
-    def _told(
-        self, rows: list[Row], detections: Detections, ended: list[int]
-    ) -> FrameTracks:
+    def _told(self, rows: list[Row], detections: Detections) -> FrameTracks:
         """Return what is told about the tracks."""
         pairs = [(row, self._lives[row.library_id]) for row in rows]
         pairs = [(row, life) for row, life in pairs if _is_told(row, life)]
@@ -189,7 +189,7 @@ class BoxmotTracker:
             boxes_px=boxes_px,
             confirmed=np.array([life.confirmed for life in lives], np.bool_),
             age_frames=self._frames + 1 - first_frames,
-            ended_track_ids=np.array(sorted(ended), np.int64),
+            ended_track_ids=np.array(sorted(self._ended), np.int64),
         )
         coasted = followed.match == UNMATCHED
         seen_ns = np.array([life.seen_ns for life in lives], np.int64)
@@ -212,7 +212,8 @@ class BoxmotTracker:
         random = np.random.default_rng(detections.time_ns)
         values = random.standard_normal(shape, np.float32)
         values /= np.linalg.norm(values, axis=1, keepdims=True)
-        values[given] = vectors.values
+        if len(given):
+            values[given] = vectors.values
         return values
 
     def dump(self) -> bytes:
@@ -233,7 +234,7 @@ class BoxmotTracker:
                 "times_ns": list(self._times_ns),
                 "model_id": str(self._model_id),
                 "dimensions": self._dimensions,
-                "ended_before": self._ended_before,
+                "ended": self._ended,
             }
         )
 
@@ -264,7 +265,7 @@ class BoxmotTracker:
         self._times_ns = deque(map(int, held["times_ns"]))
         self._model_id = ModelId(str(held["model_id"]))
         self._dimensions = int(held["dimensions"])
-        self._ended_before = list(map(int, held["ended_before"]))
+        self._ended = list(map(int, held["ended"]))
         ids = [life.track_id for life in self._lives.values()]
         known = {row.library_id for row in self._library.rows()} == set(self._lives)
         given = all(1 <= number < self._next_id for number in ids)

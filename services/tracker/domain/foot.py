@@ -70,9 +70,9 @@ def foot_points(
     sigma = np.where(cut_at_side, _CUT_AT_SIDE_SIGMA, _BOX_SIGMA)
 
     sure = _sure_ankles(boxes_px, ankles_px)
-    count = sure.sum(axis=1)
-    rows = count.nonzero()[0]
-    if len(rows):
+    if sure.any():
+        count = sure.sum(axis=1)
+        rows = count.nonzero()[0]
         ankles = np.where(sure[rows, :, None], ankles_px[rows], 0.0).sum(axis=1)
         found = count[rows]
         points[rows] = ankles[:, :2] / found[:, None]
@@ -116,11 +116,11 @@ def drifted_foot_points(boxes_px: FloatArray, unseen_s: FloatArray) -> FootPoint
 
 def _sure_ankles(boxes_px: FloatArray, ankles_px: FloatArray) -> BoolArray:
     """Return which ankles are confident and lie where this person's can be."""
-    x_min, y_min, x_max, y_max = boxes_px.T[:, :, None]
-    x, y, score = ankles_px[:, :, 0], ankles_px[:, :, 1], ankles_px[:, :, 2]
-    aside, below = (x_max - x_min) / 4, (y_max - y_min) / 10
-    sure: BoolArray = score >= _SURE_ANKLE_SCORE
+    sure: BoolArray = ankles_px[:, :, 2] >= _SURE_ANKLE_SCORE
     if sure.any():
+        x_min, y_min, x_max, y_max = boxes_px.T[:, :, None]
+        x, y = ankles_px[:, :, 0], ankles_px[:, :, 1]
+        aside, below = (x_max - x_min) / 4, (y_max - y_min) / 10
         sure &= (x >= x_min - aside) & (x <= x_max + aside)
         sure &= (y >= (y_min + y_max) / 2) & (y <= y_max + below)
     return sure

@@ -100,9 +100,12 @@ def _step(
         model_id=vectors.model_id or outlook.model_id,
         likeness=likeness,
     )
-    ended = np.concatenate((outlook.expired_track_ids, predicted.track_ids[~lived_on]))
-    match = np.concatenate((match, births))
-    return after, _told(tracks, match, outlook, np.sort(ended))
+    ended = outlook.expired_track_ids
+    if not lived_on.all():
+        ended = np.sort(np.concatenate((ended, predicted.track_ids[~lived_on])))
+    if len(births):
+        match = np.concatenate((match, births))
+    return after, _told(tracks, match, outlook, ended)
 
 
 def _births(outlook: Outlook, match: IntArray) -> IntArray:
@@ -140,9 +143,15 @@ def _supported(tracks: TrackTable, outlook: Outlook, match: IntArray) -> TrackTa
     motion[rows] = kalman.correct(motion[rows], centre_size_from_corners(boxes_px))
     hits[rows] += 1
     seen_ns[rows] = outlook.detections.time_ns
-    age_frames = tracks.age_frames + 1
-    return replace(
-        tracks, motion=motion, hits=hits, seen_ns=seen_ns, age_frames=age_frames
+    return TrackTable(
+        tracks.track_ids,
+        motion,
+        hits,
+        tracks.age_frames + 1,
+        seen_ns,
+        tracks.vectors,
+        tracks.vector_counts,
+        tracks.vector_ns,
     )
 
 
@@ -193,6 +202,6 @@ def _told(
         age_frames=tracks.age_frames,
         ended_track_ids=ended_ids,
     )
-    coasted = tracks.motion[match == UNMATCHED]
-    feet = coasted_foot_points(coasted)
+    coasted = (match == UNMATCHED).nonzero()[0]
+    feet = coasted_foot_points(tracks.motion[coasted]) if len(coasted) else None
     return report(followed, outlook.detections, outlook.frame_size_px, feet)

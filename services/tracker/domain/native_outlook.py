@@ -1,6 +1,6 @@
 """What the native tracker expects of a frame before it commits to it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -180,7 +180,7 @@ def look_ahead(
     # Without vectors left, the next ones may come from any model.
     model_id = before.model_id if tracks.vector_counts.any() else ModelId("")
     elapsed_s = (detections.time_ns - before.time_ns) / _NS if len(tracks) else 0.0
-    tracks = replace(tracks, motion=kalman.predict(tracks.motion, elapsed_s))
+    tracks = tracks.moved(kalman.predict(tracks.motion, elapsed_s))
     strong = detections.scores >= settings.high_score
     return Outlook(
         detections=detections,

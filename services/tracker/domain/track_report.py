@@ -15,6 +15,9 @@ from services.tracker.domain.frame import (
     TrackState,
 )
 
+# Plain numbers: an enumeration's cost more than the rest of their line.
+_TENTATIVE, _CONFIRMED, _COASTED = map(int, TrackState)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Followed:
@@ -41,7 +44,7 @@ def report(
     followed: Followed,
     detections: Detections,
     frame_size_px: tuple[int, int],
-    coasted_feet: FootPoints,
+    coasted_feet: FootPoints | None,
 ) -> FrameTracks:
     """Return what is told.
 
@@ -51,7 +54,8 @@ def report(
         followed: The tracks.
         detections: The frame.
         frame_size_px: Its width and height.
-        coasted_feet: Foot points of the tracks without a detection, in their order.
+        coasted_feet: Foot points of the tracks without a detection, in their order;
+            None where all have one.
     """
     match = followed.match
     supported = match != UNMATCHED
@@ -64,12 +68,12 @@ def report(
     scores[seen] = detections.scores[used]
     ankles_px = np.zeros((len(match), 2, 3))
     ankles_px[seen] = detections.ankles_px[used]
-    states = np.where(followed.confirmed, TrackState.CONFIRMED, TrackState.TENTATIVE)
-    states[coasted] = TrackState.COASTED
+    states = np.where(followed.confirmed, _CONFIRMED, _TENTATIVE)
+    states[coasted] = _COASTED
     regions_px = np.array((boxes_px, feet_regions(boxes_px)))
     occlusion, feet_covered = covered_share(regions_px, boxes_px)
     feet = foot_points(boxes_px, ankles_px, feet_covered, frame_size_px)
-    if len(coasted):
+    if coasted_feet is not None:
         feet.points_px[coasted] = coasted_feet.points_px
         feet.sigma_px[coasted] = coasted_feet.sigma_px
         feet.visibility[coasted] = coasted_feet.visibility
