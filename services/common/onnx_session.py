@@ -198,7 +198,8 @@ class OnnxNetwork:
             if read != np.float16:
                 raise self.unusable(
                     f"expected a network of float16, as PRECISION says; it reads "
-                    f"{read}. Networks are not converted: export it anew, or use tensorrt"
+                    f"{read}. Networks are not converted: export it anew, or use "
+                    "tensorrt"
                 )
 
 
