@@ -56,9 +56,7 @@ def annotated_frames() -> Sequence[AnnotatedFrame]:
     cameras = json.loads(DOCUMENT.read_text(encoding="utf-8"))["cameras"]
     transforms = [
         transform_from_proto(
-            json_format.ParseDict(
-                camera["transform"], environment_pb2.FrameTransform()
-            )
+            json_format.ParseDict(camera["transform"], environment_pb2.FrameTransform())
         )
         for camera in cameras
     ]

@@ -65,10 +65,9 @@ class TransformersDetector:
 
     Attributes:
         input_size: Size that pictures are scaled to.
-        max_batch: Pictures that it takes at once.
+        max_batch: Pictures that are worth running at once: on the CPU a batch takes as
+            long as its pictures do one by one.
     """
-
-    max_batch = _MAX_BATCH
 
     def __init__(
         self,
@@ -94,6 +93,7 @@ class TransformersDetector:
         # Batches have threads of their own.
         torch.set_num_threads(1)
         self._failover = Failover(entry.model_id, self._open, settings, watch)
+        self.max_batch = 1 if self._failover.device is Device.CPU else _MAX_BATCH
         self._writer = InputWriter(
             HEADS[entry.head].PREPARATION,
             self.input_size,
