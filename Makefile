@@ -8,7 +8,7 @@ BIN := .venv/bin
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-test install-generator demo run test check protos bench models lock clean
+.PHONY: help install install-dev install-test install-generator demo run test check protos bench eval-models models lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -42,6 +42,9 @@ protos: install-generator ## Generate the code beside the protos
 
 bench: install ## Measure the mesh against one process; writes build/bench.json
 	@$(BIN)/python -m tests.bench
+
+eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
+	@$(BIN)/python -m tests.accuracy $(ONLY)
 
 models: install ## List the models; FETCH="a b" fetches, VERIFY=1 checks all files that are here
 	@$(BIN)/python -m services.common.models $(if $(FETCH),fetch $(FETCH),$(if $(VERIFY),verify,list))

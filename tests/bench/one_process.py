@@ -33,6 +33,7 @@ from services.pipeline.domain.lease import Lease
 from services.pipeline.domain.running import SessionCommits
 from services.pipeline.mesh.peers import Peers
 from services.reid.config import load_config as load_reid_config
+from services.reid.observe import MODEL_DEVICE
 from services.tracker.config import config_from_environ as load_tracker_config
 from tests.bench.local_calls import LocalServer
 from tests.bench.null_detector import NullDetector
@@ -54,7 +55,7 @@ async def run(*, null_model: bool) -> None:
         if null_model
         else detector.load_detectors(detector_config, DeviceReport(DEVICE))
     )
-    embedder = reid.load_embedder(reid_config)
+    embedders = reid.load_embedders(reid_config, DeviceReport(MODEL_DEVICE))
     async with contextlib.AsyncExitStack() as stack:
         threads = stack.enter_context(
             ThreadPoolExecutor(config.pixel_threads, "pixels")
@@ -63,7 +64,7 @@ async def run(*, null_model: bool) -> None:
         mapper = await enter(open_mapper(mapper_config.postgres_dsn, drain))
         services: list[Register] = [
             await enter(detector.wired(detector_config, models, drain)),
-            await enter(reid.wired(reid_config, embedder, drain)),
+            await enter(reid.wired(reid_config, embedders, drain)),
             tracker.build(tracker_config, drain),
             mapper.register,
         ]

@@ -6,6 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.common.errors import InvalidInput
+from services.mapper.convert.lens import lens_from_proto, lens_to_proto
 from services.mapper.domain.environment import (
     Box,
     Calibration,
@@ -18,6 +19,7 @@ from services.mapper.domain.environment import (
     FrameTransform,
     ImagePoint,
     ImageSize,
+    Perception,
     PointPair,
     Polygon,
     Source,
@@ -39,13 +41,18 @@ def environment_from_proto(message: environment_pb2.Environment) -> Environment:
         environment_id=message.environment_id,
         display_name=message.display_name,
         floors=tuple(Floor(one.floor_id, one.display_name) for one in message.floors),
+        perception=Perception(
+            detector_model_id=message.perception.detector_model_id,
+            embedder_model_id=message.perception.embedder_model_id,
+            tracker=message.perception.tracker,
+        ),
     )
 
 
 def environment_to_proto(stored: Stored[Environment]) -> environment_pb2.Environment:
     """Return the message of a stored environment."""
     environment = stored.value
-    return environment_pb2.Environment(
+    message = environment_pb2.Environment(
         environment_id=environment.environment_id,
         display_name=environment.display_name,
         floors=[
@@ -56,6 +63,12 @@ def environment_to_proto(stored: Stored[Environment]) -> environment_pb2.Environ
         create_time=_timestamp(stored.create_time),
         update_time=_timestamp(stored.update_time),
     )
+    perception = environment.perception
+    if perception != Perception():
+        message.perception.detector_model_id = perception.detector_model_id
+        message.perception.embedder_model_id = perception.embedder_model_id
+        message.perception.tracker = perception.tracker
+    return message
 
 
 def camera_from_proto(message: environment_pb2.Camera) -> Camera:
@@ -124,6 +137,7 @@ def calibration_from_proto(message: environment_pb2.Calibration) -> Calibration:
         if message.HasField("residual_rms_m")
         else None,
         note=message.note,
+        lens=lens_from_proto(message.lens) if message.HasField("lens") else None,
     )
 
 
@@ -140,6 +154,7 @@ def calibration_to_proto(
         point_pairs=[_point_pair_to_proto(pair) for pair in calibration.point_pairs],
         residual_rms_m=calibration.residual_rms_m,
         note=calibration.note,
+        lens=None if calibration.lens is None else lens_to_proto(calibration.lens),
     )
 
 

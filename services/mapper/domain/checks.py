@@ -1,6 +1,7 @@
 """Checks of what callers send. Each raises InvalidInput with the path of the field."""
 
 import math
+import re
 from collections.abc import Sequence
 
 from services.common.errors import InvalidInput
@@ -13,6 +14,7 @@ from services.mapper.domain.environment import (
     FrameTransform,
     ImagePoint,
     ImageSize,
+    Perception,
     Source,
     Zone,
 )
@@ -29,6 +31,7 @@ MAX_PLAN_BYTES = 16 * 1024 * 1024
 MAX_FLOORS = 200
 MAX_MASKS = 200
 CORNERS = (3, 256)
+_MODEL_NAME = re.compile(r"[A-Za-z0-9._:-]{0,100}")
 _PLAN_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 
 
@@ -47,6 +50,7 @@ def check_environment(environment: Environment, path: str) -> None:
             message = f"names level {floor.floor_id!r} twice"
             raise InvalidInput(message, field=f"{place}.floor_id")
         seen.add(floor.floor_id)
+    _check_perception(environment.perception, f"{path}.perception")
 
 
 def check_camera(camera: Camera, path: str) -> None:
@@ -131,6 +135,17 @@ def check_image_point(point: ImagePoint, path: str) -> None:
     """Check a point in a picture; it may lie outside the picture."""
     check_finite(point.x, f"{path}.x")
     check_finite(point.y, f"{path}.y")
+
+
+def _check_perception(perception: Perception, path: str) -> None:
+    for name, value in (
+        ("detector_model_id", perception.detector_model_id),
+        ("embedder_model_id", perception.embedder_model_id),
+        ("tracker", perception.tracker),
+    ):
+        if not _MODEL_NAME.fullmatch(value):
+            message = "must have at most 100 characters of A-Z a-z 0-9 . _ : -"
+            raise InvalidInput(message, field=f"{path}.{name}")
 
 
 def _check_source(source: Source, path: str) -> None:

@@ -21,6 +21,7 @@ def document() -> dict[str, Any]:
             "environment_id": "plaza",
             "display_name": "Plaza",
             "floors": [{"floor_id": "ground"}, {"floor_id": "upper"}],
+            "perception": {"detector_model_id": "yolox-s", "tracker": "boxmot:ocsort"},
         },
         "cameras": [
             {
@@ -37,6 +38,13 @@ def document() -> dict[str, Any]:
                 "calibration": {
                     "image_to_floor": [0.01, 0, 0, 0, 0.01, 0, 0, 0, 1],
                     "image_size": {"width": 300, "height": 432},
+                    "lens": {
+                        "fx_px": 400.5,
+                        "fy_px": 401,
+                        "cx_px": 150,
+                        "cy_px": 216,
+                        "fisheye": {"k1": -0.02, "k4": 0.001},
+                    },
                 },
             },
             {"camera_id": "west", "source": {"file": {"path": "b.avi"}}},
@@ -154,6 +162,11 @@ async def test_import_errors_name_the_place(stub: Stub, new_id: str) -> None:
     error = await failure(import_into(stub, new_id, broken))
     assert isinstance(error, InvalidInput)
     assert error.field == "document.cameras[0].transform.scale"
+    broken = document()
+    broken["environment"]["perception"]["tracker"] = "§"
+    error = await failure(import_into(stub, new_id, broken))
+    assert isinstance(error, InvalidInput)
+    assert error.field == "document.environment.perception.tracker"
 
 
 @pytest.mark.parametrize(

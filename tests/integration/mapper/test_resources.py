@@ -74,6 +74,29 @@ async def test_an_environment_without_levels_gets_one(stub: Stub) -> None:
     assert found.environment == created
 
 
+async def test_an_environment_keeps_its_models(stub: Stub) -> None:
+    """Names of models survive creation, listing and update; odd ones are refused."""
+    name = f"models-{secrets.token_hex(4)}"
+    environment = environment_pb2.Environment(environment_id=name)
+    environment.perception.detector_model_id = "yolox-s"
+    environment.perception.tracker = "boxmot:botsort"
+    await stub.CreateEnvironment(
+        mapper_pb2.CreateEnvironmentRequest(environment=environment)
+    )
+    listed = await stub.ListEnvironments(mapper_pb2.ListEnvironmentsRequest())
+    (found,) = (one for one in listed.environments if one.environment_id == name)
+    assert found.perception == environment.perception
+    found.perception.embedder_model_id = "clip"
+    request = mapper_pb2.UpdateEnvironmentRequest(environment=found)
+    updated = (await stub.UpdateEnvironment(request)).environment
+    assert updated.perception == found.perception
+    updated.perception.embedder_model_id = "two words"
+    request = mapper_pb2.UpdateEnvironmentRequest(environment=updated)
+    error = await failure(stub.UpdateEnvironment(request))
+    assert isinstance(error, InvalidInput)
+    assert error.field == "environment.perception.embedder_model_id"
+
+
 async def test_an_environment_is_created_once(stub: Stub, environment_id: str) -> None:
     """A second creation under the same id is ALREADY_EXISTS."""
     environment = environment_pb2.Environment(environment_id=environment_id)

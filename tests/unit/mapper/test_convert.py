@@ -12,12 +12,15 @@ from services.mapper.convert.environment import (
     calibration_to_proto,
     camera_from_proto,
     camera_to_proto,
+    environment_from_proto,
+    environment_to_proto,
     zone_from_proto,
     zone_to_proto,
 )
+from services.mapper.convert.lens import lens_from_proto, lens_to_proto
 from services.mapper.convert.projection import foot_points_from_proto
 from services.mapper.domain.checks import check_camera, check_environment, check_zone
-from services.mapper.domain.environment import Environment, Floor
+from services.mapper.domain.environment import Environment, Floor, Perception
 from services.mapper.domain.paging import PageRequest, page_of
 from services.mapper.domain.stored import Stored, StoredCamera
 from spoton.common.v1 import geometry_pb2
@@ -51,6 +54,29 @@ def camera_message() -> environment_pb2.Camera:
     return message
 
 
+@pytest.mark.parametrize(
+    "perception",
+    [
+        None,
+        environment_pb2.Perception(
+            detector_model_id="yolox:s", embedder_model_id="clip", tracker="boxmot:oc"
+        ),
+    ],
+)
+def test_an_environment_survives_conversion(
+    perception: environment_pb2.Perception | None,
+) -> None:
+    """Message to value and back gives the same message, with models or without."""
+    message = environment_pb2.Environment(
+        environment_id="plaza", display_name="Plaza", etag="e", perception=perception
+    )
+    message.floors.add(floor_id="ground", display_name="Ground")
+    message.create_time.FromDatetime(NOW)
+    message.update_time.FromDatetime(NOW)
+    stored = Stored(environment_from_proto(message), "e", NOW, NOW)
+    assert environment_to_proto(stored) == message
+
+
 def test_a_camera_survives_conversion() -> None:
     """Message to value and back gives the same message."""
     message = camera_message()
@@ -80,6 +106,22 @@ def test_a_calibration_survives_conversion() -> None:
     message.point_pairs[0].floor.y_m = 7
     value = calibration_from_proto(message)
     assert calibration_to_proto("plaza", "north", value) == message
+
+
+@pytest.mark.parametrize("kind", ["", "brown_conrady", "fisheye"])
+def test_a_lens_survives_conversion(kind: str) -> None:
+    """Message to value and back gives the same message, whatever the distortion."""
+    message = environment_pb2.Lens(fx_px=1.0, fy_px=2.0, cx_px=3.0, cy_px=4.0)
+    if kind:
+        distortion = getattr(message, kind)
+        for index, field in enumerate(distortion.DESCRIPTOR.fields):
+            setattr(distortion, field.name, 0.1 * (index + 1))
+    assert lens_to_proto(lens_from_proto(message)) == message
+    calibration = environment_pb2.Calibration(environment_id="a", camera_id="b")
+    calibration.image_size.width = 1
+    calibration.lens.CopyFrom(message)
+    value = calibration_from_proto(calibration)
+    assert calibration_to_proto("a", "b", value) == calibration
 
 
 def test_a_zone_survives_conversion() -> None:
@@ -166,12 +208,24 @@ def test_bad_cameras_are_refused_by_field(
             Environment("a", "", (Floor("g"), Floor("g"))),
             "environment.floors[1].floor_id",
         ),
+        (
+            Environment("a", perception=Perception("x" * 101)),
+            "environment.perception.detector_model_id",
+        ),
+        (
+            Environment("a", perception=Perception(embedder_model_id="a/b")),
+            "environment.perception.embedder_model_id",
+        ),
+        (
+            Environment("a", perception=Perception(tracker="boxmot:\n")),
+            "environment.perception.tracker",
+        ),
     ],
 )
 def test_bad_environments_are_refused_by_field(
     environment: Environment, field: str
 ) -> None:
-    """Ids, texts and repeated levels are named."""
+    """Ids, texts, repeated levels and names of models are named."""
     with pytest.raises(InvalidInput) as caught:
         check_environment(environment, "environment")
     assert caught.value.field == field
