@@ -139,8 +139,8 @@ class OnnxNetwork:
         provider = _PROVIDERS[device]
         if provider not in onnxruntime.get_available_providers():
             raise DeviceFailed(
-                f"model {self.model}: {device} cannot be used, because this ONNX "
-                f"Runtime has no {provider}"
+                f"model {self.model}: {device} cannot be used",
+                reason=f"this ONNX Runtime has no {provider}",
             )
         try:
             session = onnxruntime.InferenceSession(
@@ -157,8 +157,8 @@ class OnnxNetwork:
         used = session.get_providers()
         if used[0] != provider:
             raise DeviceFailed(
-                f"model {self.model}: {device} cannot be used; the model would run on "
-                f"{used[0]}"
+                f"model {self.model}: {device} cannot be used",
+                reason=f"ONNX Runtime would run it on {used[0]}",
             )
         _log.info("model loaded", model=self.model, file=self.path.name, device=device)
         return _Opened(session, self.model, device)
@@ -283,7 +283,7 @@ def _options() -> Any:
 
 def _failed(model: str, device: Device, error: Exception) -> DeviceFailed:
     """Return the error that a device failed."""
-    return DeviceFailed(f"model {model}: {device} failed: {error}")
+    return DeviceFailed(f"model {model}: {device} failed", reason=str(error))
 
 
 def _onnx_file(model: str, path: Path) -> Path:

@@ -43,15 +43,21 @@ COLUMNS = (
 _LEAST_SCORE = 0.01
 """The whole curve of precision over recall needs people of low scores too."""
 
+_NOTES = (
+    (
+        "69 annotated frames of PETS2009 View 1, seen by the three cameras of plaza; "
+        "people of whom a camera shows less than half may be found or not."
+    ),
+    (
+        "Time is the median of what one thread computes for a frame; scaling, cutting "
+        "and merging are included."
+    ),
+)
+
 
 def measure() -> Table:
     """Measure every detector of the registry that can run here."""
-    notes = [
-        "69 annotated frames of PETS2009 View 1, seen by the three cameras of plaza; "
-        "people of whom a camera shows less than half may be found or not.",
-        "Time is the median of what one thread computes for a frame, scaling, cutting "
-        "and merging included.",
-    ]
+    notes = [*_NOTES]
     rows: list[Sequence[Cell]] = []
     try:
         frames = annotated_frames()

@@ -155,7 +155,8 @@ class TransformersDetector:
         )
         if not usable:
             raise DeviceFailed(
-                f"model {self._entry.model_id}: torch cannot use {device} here"
+                f"model {self._entry.model_id}: {device} cannot be used",
+                reason=f"this torch, {torch.__version__}, has none",
             )
         is_half = self._settings.precision is Precision.FLOAT16
         dtype = torch.float16 if is_half and device is Device.CUDA else torch.float32
@@ -216,7 +217,7 @@ class TransformersDetector:
         text = str(error)
         if device is not Device.CPU and any(word in text for word in _DEVICE_WORDS):
             raise DeviceFailed(
-                f"model {self._entry.model_id}: {device} failed: {text}"
+                f"model {self._entry.model_id}: {device} failed", reason=text
             ) from error
 
     def _unusable(self, reason: str) -> UnusableModel:

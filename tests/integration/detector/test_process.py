@@ -94,6 +94,7 @@ def test_a_model_of_another_head_stops_the_start(tmp_path: Path) -> None:
     """A network that does not fit its entry ends the start in one clear line."""
     outputs = {"output0": np.zeros((300, 7), np.float32)}
     path = write_network(tmp_path / "mine.onnx", outputs)
+    digest = sha256(path.read_bytes()).hexdigest()
     registry = tmp_path / "models.toml"
     registry.write_text(f"""
         [mine]
@@ -107,7 +108,7 @@ def test_a_model_of_another_head_stops_the_start(tmp_path: Path) -> None:
         pixel_order = "rgb"
         high_score = 0.5
         low_score = 0.1
-        file = {{ name = "mine.onnx", sha256 = "{sha256(path.read_bytes()).hexdigest()}" }}
+        file = {{ name = "mine.onnx", sha256 = "{digest}" }}
     """)
     process, _ = start(
         SPOTON_MODEL_DIR=str(tmp_path),
