@@ -1,5 +1,8 @@
 """Run ONNX networks on the device that was asked for, or as configured on the CPU."""
 
+import contextlib
+import functools
+import io
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -143,14 +146,9 @@ class OnnxNetwork:
                 reason=f"this ONNX Runtime has no {provider}",
             )
         try:
-            session = onnxruntime.InferenceSession(
-                str(self.path),
-                _options(),
-                providers=self._providers(device),
-                enable_fallback=0,
-            )
+            session = self._session_on(device)
         except Exception as error:
-            if device is not Device.CPU and _DEVICE_FAILURE.search(str(error)):
+            if device is not Device.CPU and self._runs_on_cpu():
                 raise _failed(self.model, device, error) from error
             raise self.unusable(f"ONNX Runtime refuses it: {error}") from error
         # What was asked for is no answer: a device without libraries is passed over.
@@ -162,6 +160,25 @@ class OnnxNetwork:
             )
         _log.info("model loaded", model=self.model, file=self.path.name, device=device)
         return _Opened(session, self.model, device)
+
+    def _session_on(self, device: Device) -> Any:
+        """Return a session that was asked to be on a device."""
+        if device is not Device.CPU:
+            _load_libraries()
+        return onnxruntime.InferenceSession(
+            str(self.path),
+            _options(),
+            providers=self._providers(device),
+            enable_fallback=0,
+        )
+
+    def _runs_on_cpu(self) -> bool:
+        """Tell whether it is the device that fails, and not the file."""
+        try:
+            self._session_on(Device.CPU)
+        except Exception:  # noqa: BLE001 - whatever it is, the file is at fault.
+            return False
+        return True
 
     def _providers(self, device: Device) -> list[Any]:
         """Return the execution providers for a device, with their options."""
@@ -271,6 +288,15 @@ class _Opened:
             if device.ep_name == _PROVIDERS[self._device]
         )
         return [memory for memory in found if memory is not None]
+
+
+@functools.cache
+def _load_libraries() -> None:
+    """Load CUDA's libraries from their wheels, where the system has none."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        onnxruntime.preload_dlls()
+    for line in said.getvalue().splitlines():
+        _log.warning("libraries of the device", detail=line)
 
 
 def _options() -> Any:
