@@ -48,13 +48,15 @@ def test_several_models_are_named() -> None:
 def test_devices_are_read() -> None:
     """Device, precision and fallback can be set; the CPU at float32 is the default."""
     assert load_config({}).devices.device is Device.CPU
-    devices = load_config(
+    config = load_config(
         {
             "SPOTON_DETECTOR_DEVICE": "tensorrt",
             "SPOTON_DETECTOR_PRECISION": "float16",
             "SPOTON_DETECTOR_FALLBACK": "cpu",
         }
-    ).devices
+    )
+    devices = config.devices
+    assert config.batching.threads == 2
     assert (devices.device, devices.precision) == (Device.TENSORRT, Precision.FLOAT16)
     assert devices.fallback is Fallback.CPU
     assert devices.engine_dir == cache_dir() / "tensorrt"
