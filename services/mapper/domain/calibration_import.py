@@ -90,7 +90,7 @@ class CalibrationSource:
 
 
 @dataclass(frozen=True, slots=True)
-class CameraGeometry:
+class ImportedGeometry:
     """What files tell about one camera.
 
     Attributes:
@@ -173,7 +173,7 @@ def camera_id_of(name: str) -> str:
 
 def geometry_for(
     source: CalibrationSource, described: FileCamera, camera: Camera
-) -> CameraGeometry:
+) -> ImportedGeometry:
     """Return what files tell about one camera, for the pictures that it delivers.
 
     Raises:
@@ -194,7 +194,7 @@ def geometry_for(
 
 def _geometry(
     source: CalibrationSource, described: FileCamera, camera: Camera
-) -> CameraGeometry:
+) -> ImportedGeometry:
     size = described.image_size or source.image_size
     if size is None:
         raise InvalidInput("is needed, as the file does not tell", field="image_size")
@@ -205,7 +205,7 @@ def _geometry(
     lens, size = transformed(lens, size, camera.transform, "picture")
     note = f"imported from {source.format}"
     if described.pose is None:
-        return CameraGeometry(Calibration((), size, note=note, lens=lens), None)
+        return ImportedGeometry(Calibration((), size, note=note, lens=lens), None)
     pose = source.plane().in_metres(described.pose)
     position_m = camera_position_m(pose)
     if not position_m[2] > 0:
@@ -215,7 +215,7 @@ def _geometry(
     values = tuple(matrix.ravel().tolist())
     calibration = Calibration(values, size, note=note, lens=lens)
     _require_floor_below(calibration, matrix)
-    return CameraGeometry(checked_calibration(calibration, "calibration"), position_m)
+    return ImportedGeometry(checked_calibration(calibration, "calibration"), position_m)
 
 
 def _require_floor_below(calibration: Calibration, matrix: FloatArray) -> None:

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.polynomial import Polynomial
 
 from services.mapper.domain.environment import Fisheye
-from services.mapper.domain.fold import MAX_RADIUS, MAX_STEPS, TOLERANCE, first_root
+from services.mapper.domain.fold import (
+    JUST_INSIDE,
+    MAX_RADIUS,
+    TOLERANCE,
+    first_root,
+    undone,
+)
 from services.mapper.domain.homography import FloatArray
 
 _CENTRE = 1e-9
@@ -46,7 +52,7 @@ class FisheyeModel:
         return distorted
 
     def undistort(self, distorted: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the directions that the lens shows at places, by Newton's method.
+        """Return the directions that the lens shows at places.
 
         Args:
             distorted: float64, shape (N, 2), after distortion.
@@ -56,16 +62,9 @@ class FisheyeModel:
             derivative; NaN where the lens shows nothing.
         """
         shown = np.hypot(distorted[:, 0], distorted[:, 1])
-        with np.errstate(all="ignore"):
-            angle = np.minimum(shown, self.max_angle)
-            for _ in range(MAX_STEPS):
-                mapped, slope = self._forward(angle)
-                error = mapped - shown
-                unsolved = np.abs(error) > TOLERANCE
-                if not unsolved.any():
-                    break
-                angle = np.clip(angle - error / slope, 0.0, self.max_angle)
-        lost = unsolved | ~((angle < self.max_angle) & (slope > 0))
+        angle = undone(self._forward, shown, self.max_angle)
+        mapped, slope = self._forward(angle)
+        lost = ~((np.abs(mapped - shown) <= TOLERANCE) & (slope > 0))
         angle[lost], slope[lost] = np.nan, np.nan
         around = _ratio(np.tan(angle), shown)
         along = 1 / (np.cos(angle) ** 2 * slope)
@@ -87,7 +86,8 @@ def fisheye_model(values: Fisheye) -> FisheyeModel:
     """
     slope = [1.0, 3 * values.k1, 5 * values.k2, 7 * values.k3, 9 * values.k4]
     fold = np.sqrt(first_root(Polynomial(slope)))
-    return FisheyeModel(values, float(min(fold, np.arctan(MAX_RADIUS))))
+    limit = min(fold, np.arctan(MAX_RADIUS))
+    return FisheyeModel(values, float(limit) * JUST_INSIDE)
 
 
 def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:

@@ -95,10 +95,12 @@ def locate(
     seen = feet.visibilities > 0
     sigmas_px = feet.sigmas_px / np.where(seen, feet.visibilities, 1.0)
     clear = _clear_of_horizon(points_px, sigmas_px, homography, slopes)
-    outcomes = np.where(clear, Outcome.LOCATED, Outcome.HORIZON).astype(np.uint8)
-    outcomes[np.isnan(points_px[:, 0])] = Outcome.OUTSIDE_LENS
+    near = np.flatnonzero(seen & clear)
+    outcomes = np.full(len(points_px), Outcome.HORIZON, dtype=np.uint8)
+    outcomes[near] = Outcome.LOCATED
+    if optics is not None:
+        outcomes[np.isnan(points_px[:, 0])] = Outcome.OUTSIDE_LENS
     outcomes[~seen] = Outcome.NOT_VISIBLE
-    near = np.flatnonzero(outcomes == Outcome.LOCATED)
     jacobian = homography.jacobian(points_px[near])
     if slopes is not None:
         jacobian = jacobian @ slopes[near]
@@ -124,7 +126,7 @@ def _clear_of_horizon(
     gradients = homography.matrix[2:, :2]
     if slopes is not None:
         gradients = gradients @ slopes
-    depth_per_px = np.linalg.norm(gradients, axis=-1).ravel()
+    depth_per_px = np.hypot(gradients[..., 0, 0], gradients[..., 0, 1])
     depth = homography.homogeneous(points_px)[:, 2]
     clear: NDArray[np.bool_] = depth > MIN_HORIZON_SIGMAS * sigmas_px * depth_per_px
     return clear

@@ -1,17 +1,19 @@
 """The use case of importing calibrations that other systems made."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from services.mapper.domain.calibration_files.source import FileCamera
 from services.mapper.domain.calibration_import import (
     CalibrationSource,
-    CameraGeometry,
+    ImportedGeometry,
     geometry_for,
     match_cameras,
     read_cameras,
 )
-from services.mapper.domain.stored import StoredCalibration
+from services.mapper.domain.environment import Camera
+from services.mapper.domain.stored import Stored, StoredCalibration
 from services.mapper.service.geometry_cache import GeometryCache
 from services.mapper.service.ports import Store, Transaction
 
@@ -29,8 +31,8 @@ class ImportedCamera:
 
     name: str
     camera_id: str
-    geometry: CameraGeometry
-    stored: StoredCalibration | None
+    geometry: ImportedGeometry
+    stored: StoredCalibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,13 @@ class CalibrationImport:
             cameras = await transaction.cameras.list(parent)
             camera_ids = [one.value.camera_id for one in cameras]
             matched = match_cameras(described, source.camera_ids, camera_ids)
+            locked = [
+                await transaction.cameras.get((*parent, camera_id), lock="UPDATE")
+                for camera_id in matched
+            ]
             imported = [
-                await _add(transaction, (environment_id, camera_id), source, camera)
-                for camera_id, camera in matched.items()
+                await _stored(transaction, environment_id, one)
+                for one in await asyncio.to_thread(_geometries, source, matched, locked)
             ]
             await transaction.announce(environment_id)
         await self._cache.refresh(environment_id)
@@ -80,16 +86,29 @@ class CalibrationImport:
         return CalibrationsImported(tuple(imported), unmatched)
 
 
-async def _add(
-    transaction: Transaction,
-    key: tuple[str, str],
+def _geometries(
     source: CalibrationSource,
-    described: FileCamera,
+    matched: Mapping[str, FileCamera],
+    cameras: Sequence[Stored[Camera]],
+) -> list[ImportedCamera]:
+    """Return what files tell about cameras, in their order."""
+    return [
+        ImportedCamera(
+            name=described.name,
+            camera_id=camera_id,
+            geometry=geometry_for(source, described, camera.value),
+        )
+        for (camera_id, described), camera in zip(matched.items(), cameras, strict=True)
+    ]
+
+
+async def _stored(
+    transaction: Transaction, environment_id: str, imported: ImportedCamera
 ) -> ImportedCamera:
-    """Add one calibration; the order of keys is the same for everybody."""
-    camera = await transaction.cameras.get(key, lock="UPDATE")
-    geometry = geometry_for(source, described, camera.value)
-    stored = None
-    if geometry.position_m is not None:
-        stored = await transaction.calibrations.append(*key, geometry.calibration)
-    return ImportedCamera(described.name, key[1], geometry, stored)
+    """Store the calibration of a camera whose pose is known."""
+    if imported.geometry.position_m is None:
+        return imported
+    stored = await transaction.calibrations.append(
+        environment_id, imported.camera_id, imported.geometry.calibration
+    )
+    return replace(imported, stored=stored)

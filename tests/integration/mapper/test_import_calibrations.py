@@ -1,9 +1,13 @@
 """Calibrations of other systems over a real server and PostgreSQL."""
 
+import asyncio
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from services.common.errors import InvalidInput, NotFound
+from services.mapper.import_calibration import main
 from spoton.common.v1 import geometry_pb2
 from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
 from tests.integration.refusals import failure
@@ -151,3 +155,25 @@ async def test_imports_that_cannot_be_are_refused_by_field(
 async def test_an_unknown_environment_is_not_calibrated(stub: Stub) -> None:
     """An import into an environment that does not exist is NOT_FOUND."""
     assert isinstance(await failure(stub.ImportCalibrations(rig("none"))), NotFound)
+
+
+async def test_the_command_imports_and_tells(
+    address: str,
+    stub: Stub,
+    rig_id: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It prints where each camera is, and what the mapper refuses, with its status."""
+    path = tmp_path / "rig.qca.txt"
+    path.write_text(qualisys())
+    command = [rig_id, "qualisys", str(path), "--address", address]
+    assert await asyncio.to_thread(main, command) == 0
+    assert "'cam-02' is calibrated (revision 1), 3.00 m above (-4.00, -3.00)" in (
+        capsys.readouterr().out
+    )
+    assert await revision(stub, rig_id, "cam-01") == 1
+    assert await asyncio.to_thread(main, [*command, "--axes", "up"]) == 1
+    assert "axes: must be as x,y,z" in capsys.readouterr().err
+    assert await asyncio.to_thread(main, [*command[:2], "none", *command[3:]]) == 1
+    assert "cannot read a file" in capsys.readouterr().err

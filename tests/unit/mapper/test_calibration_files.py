@@ -241,6 +241,7 @@ def test_wildtrack_files_are_paired() -> None:
         (("intr_a.xml", "extr_b.xml"), "no file that begins 'intr_'", 1),
         (("intr_a.xml", "b.xml"), "must be named intr_", 1),
         (("intr_a.xml", None), "no pose in extr_a", 0),
+        (("extr_a.xml", "extr_a.xml"), "camera 'a' a second time", 1),
     ],
 )
 def test_unpaired_wildtrack_files_are_refused(

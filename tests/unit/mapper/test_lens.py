@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.common.errors import InvalidInput
 from services.mapper.domain.environment import BrownConrady, Fisheye, Lens
+from services.mapper.domain.fisheye import FisheyeModel
 from services.mapper.domain.homography import FloatArray
 from services.mapper.domain.lens import Optics, optics_of
 
@@ -38,6 +39,15 @@ def around(optics: Optics, reach: float) -> FloatArray:
     radius = reach * np.sqrt(generator.uniform(0, 1, 500))
     directions = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     return directions * optics.focal_px + optics.centre_px
+
+
+def widest(optics: Optics, share: float) -> float:
+    """Return the radius at a share of what the lens shows."""
+    model = optics.distortion
+    assert model is not None
+    if isinstance(model, FisheyeModel):
+        return math.tan(share * model.max_angle)
+    return share * model.max_radius
 
 
 def opencv_values(distortion: BrownConrady) -> FloatArray:
@@ -88,15 +98,38 @@ def test_undistorting_what_was_distorted_gives_the_direction(
 ) -> None:
     """A direction well within the lens is found again, however strong the lens is."""
     optics = with_lens(distortion)
-    assert optics.distortion is not None
-    widest = getattr(optics.distortion, "max_radius", None) or math.tan(
-        min(optics.distortion.max_angle, 1.4)
-    )
-    radius = share * min(widest, 1.0)
+    radius = share * min(widest(optics, 1.0), 1.0)
     direction = np.array([[radius * math.cos(angle), radius * math.sin(angle)]])
     undistorted_px = direction * optics.focal_px + optics.centre_px
     found, _ = optics.undistort(optics.distort(undistorted_px))
     assert found == pytest.approx(undistorted_px, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "distortion",
+    [
+        pytest.param(BrownConrady(k1=-0.3), id="fold"),
+        pytest.param(BrownConrady(0.5, -0.3), id="growth before a fold"),
+        pytest.param(
+            BrownConrady(0.96, 0.88, k3=0.1, k4=-0.49, k5=0.076), id="steep growth"
+        ),
+        pytest.param(
+            BrownConrady(0.37, 0.03, 7e-4, 2e-3, 0.31, -0.056, -0.17), id="pole"
+        ),
+        pytest.param(Fisheye(-0.5), id="fisheye fold"),
+        pytest.param(
+            Fisheye(0.96, 0.42, -0.135, -0.038), id="fisheye growth before a fold"
+        ),
+    ],
+)
+def test_strong_lenses_are_undone_up_to_their_fold(
+    distortion: BrownConrady | Fisheye,
+) -> None:
+    """Up to 95 % of the radius every direction is found again."""
+    optics = with_lens(distortion)
+    undistorted_px = around(optics, widest(optics, 0.95))
+    found, _ = optics.undistort(optics.distort(undistorted_px))
+    assert found == pytest.approx(undistorted_px, rel=1e-5, abs=1e-3)
 
 
 @pytest.mark.parametrize("distortion", [MILD, BARREL, RATIONAL])

@@ -27,17 +27,18 @@ def read_opencv(files: Sequence[SourceFile]) -> list[FileCamera]:
     Raises:
         InvalidInput: Something is missing or unusable; its place is named.
     """
-    extrinsics = {
-        file.stem.removeprefix(EXTRINSIC): read_storage(file)
-        for file in files
-        if file.stem.startswith(EXTRINSIC)
-    }
-    cameras = []
+    extrinsics: dict[str, Storage] = {}
     for file in files:
         if file.stem.startswith(EXTRINSIC):
-            continue
-        name, storage = file.stem.removeprefix(INTRINSIC), read_storage(file)
-        cameras.append(_camera(name, storage, extrinsics.pop(name, storage)))
+            name = file.stem.removeprefix(EXTRINSIC)
+            if name in extrinsics:
+                raise file.refusal("", f"describes camera {name!r} a second time")
+            extrinsics[name] = read_storage(file)
+    cameras = []
+    for file in files:
+        if not file.stem.startswith(EXTRINSIC):
+            name, storage = file.stem.removeprefix(INTRINSIC), read_storage(file)
+            cameras.append(_camera(name, storage, extrinsics.pop(name, storage)))
     for storage in extrinsics.values():
         raise storage.file.refusal("", f"there is no file that begins {INTRINSIC!r}")
     return cameras
