@@ -10,7 +10,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-torch_pip_args=${TORCH_PIP_ARGS:-}
 stamp=.venv/installed
 
 base='' extras=' '
@@ -25,53 +24,60 @@ choose() {
         ;;
     esac
 }
-for variant in $(sed -n 1p "$stamp" 2>/dev/null) "$@"; do choose "$variant"; done
+for variant in $(sed -n 1p "$stamp" 2>/dev/null); do choose "$variant"; done
+base_before=$base
+for variant in "$@"; do choose "$variant"; done
 base=${base:-cpu}
 has() { case "$extras" in *" $1 "*) true ;; *) false ;; esac }
 
 variants=$base
-locks="requirements/$base.txt"
+locks="-r requirements/$base.txt"
 for extra in dev torch; do
     if has $extra; then
         variants="$variants $extra"
-        locks="$locks requirements/$extra.txt"
+        locks="$locks -r requirements/$extra.txt"
     fi
 done
 if has boxmot; then variants="$variants boxmot"; fi
 if [ "$base" = faiss-gpu ] && has torch; then
-    echo "faiss-gpu needs CUDA 12 and torch CUDA 13: install them apart." >&2
+    echo "faiss-gpu needs CUDA 12 and torch CUDA 13: one .venv cannot have both." >&2
     exit 2
 fi
 
-contents=$(cat $locks requirements/torch-itself.txt requirements/boxmot.txt protos/pyproject.toml)
-wanted=$(printf '%s\n%s\n' "$variants" "$(printf '%s %s' "$contents" "$torch_pip_args" | sha256sum)")
+hash=$(cat requirements/*.txt protos/pyproject.toml | sha256sum)
+wanted=$(printf '%s\n%s\n' "$variants" "$hash")
 [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && exit 0
 
 echo "Installing into .venv: $variants. At most, of what is not in a cache:"
 case $base in
-cpu) echo "  cpu: 320 MB to download, 1.0 GB on disk" ;;
+cpu) echo "  cpu: 330 MB to download, 1.1 GB on disk" ;;
 gpu) echo "  gpu: 1.8 GB to download, with the libraries of CUDA 13" ;;
 faiss-gpu) echo "  faiss-gpu: 1.2 GB to download, with the libraries of CUDA 12" ;;
 esac
-if has dev; then echo "  dev: 60 MB to download"; fi
+if has dev; then echo "  dev: 40 MB to download"; fi
 if has torch; then
     echo "  torch: 0.2 GB to download if it is a CPU build, 2.8 GB if it is the one with CUDA;"
-    echo "         TORCH_PIP_ARGS chooses, see CONTRIBUTING.md"
+    echo "         TORCH_PIP_ARGS chooses, see requirements/README.md"
 fi
 if has boxmot; then echo "  boxmot: 10 MB to download, under AGPL-3.0"; fi
 
 scripts/uv.sh
 uv=.venv-uv/bin/uv
 [ -x .venv/bin/python ] || "$uv" venv --quiet --python "$python" .venv
-rm -f "$stamp"
-# sync removes what the locks do not name, so it comes first.
-"$uv" pip sync --python .venv/bin/python --compile-bytecode --require-hashes $locks
+# Until all is there, the stamp names the variants and vouches for nothing.
+echo "$variants" >"$stamp"
+install() { "$uv" pip install --python .venv/bin/python --compile-bytecode --require-hashes "$@"; }
+# sync removes what the locks do not name, torch included: where torch is, it stays.
+if [ "$base" = "$base_before" ] && [ -e "$(echo .venv/lib/python*/site-packages/torch/version.py)" ]; then
+    install $locks
+else
+    "$uv" pip sync --python .venv/bin/python --compile-bytecode --require-hashes $(echo "$locks" | sed 's/-r //g')
+fi
 if has torch; then
-    .venv/bin/python -m pip install --quiet $torch_pip_args -r requirements/torch-itself.txt
+    .venv/bin/python -m pip install --quiet ${TORCH_PIP_ARGS:-} -r requirements/torch-itself.txt
 fi
 if has boxmot; then
-    "$uv" pip install --python .venv/bin/python --compile-bytecode --require-hashes \
-        --no-deps -r requirements/boxmot.txt
+    install --no-deps -r requirements/boxmot.txt
 fi
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e ./protos
 printf '%s\n' "$wanted" >"$stamp"

@@ -8,12 +8,8 @@ from services.common.models.entries import (
     EmbedderEntry,
     EmbedderInput,
     ModelEntry,
-    ModelFile,
     PixelOrder,
-    Source,
     TensorLayout,
-    UrlSource,
-    WheelSource,
 )
 from services.common.models.hashing import WrongHash
 from services.common.models.locating import (
@@ -22,6 +18,12 @@ from services.common.models.locating import (
     cache_dir,
     locate,
     model_dir,
+)
+from services.common.models.model_file import (
+    ModelFile,
+    Source,
+    UrlSource,
+    WheelSource,
 )
 from services.common.models.registry import Registry, load_registry
 from services.common.models.starting import locate_and_log

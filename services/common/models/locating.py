@@ -14,10 +14,12 @@ from pathlib import Path
 
 from services.common.errors import NotFound, Unavailable
 from services.common.ids import ModelId
-from services.common.models.entries import ModelEntry, ModelFile
+from services.common.models.entries import ModelEntry
 from services.common.models.fetching import NoSource, fetch, title
 from services.common.models.hashing import WrongHash, verify
-from services.common.models.sources.transfer import Patience, Report
+from services.common.models.model_file import ModelFile
+from services.common.models.sources.pace import Patience
+from services.common.models.sources.transfer import Report
 
 DEFAULT_CACHE_DIR = Path(".spoton/models")
 

@@ -1,7 +1,9 @@
 """Files in S3, asked for by an address that is signed for a while."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,10 +11,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, NoCredentialsError
 
-from services.common.environ import ConfigError, Environ
-from services.common.models.sources.transfer import Answer, Ask, Patience, SourceFailed
+from services.common.models.sources.failures import SourceFailed
+from services.common.models.sources.pace import Patience
+from services.common.models.sources.transfer import Answer, Ask
 from services.common.models.sources.web import ask_web
 
+_PREFIX = "SPOTON_MODEL_S3_"
 _SIGNED_FOR_S = 3600
 
 
@@ -32,13 +36,13 @@ def ask_s3(url: str, patience: Patience) -> Ask:
     parts = urlsplit(url)
     where = {"Bucket": parts.netloc, "Key": parts.path.lstrip("/")}
     try:
-        client = _client(Environ("SPOTON_MODEL_S3_"))
+        client = _client()
         # Signing needs keys: their absence is told now.
         client.generate_presigned_url("get_object", Params=where)
     except NoCredentialsError as error:
         message = "no keys: set SPOTON_MODEL_S3_ACCESS_KEY and …_SECRET_KEY"
         raise SourceFailed(message) from error
-    except (ConfigError, BotoCoreError, ValueError) as error:
+    except (BotoCoreError, ValueError) as error:
         raise SourceFailed(str(error)) from error
 
     @contextmanager
@@ -52,13 +56,10 @@ def ask_s3(url: str, patience: Patience) -> Ask:
     return ask
 
 
-def _client(environ: Environ) -> Any:
+def _client() -> Any:
     """Return a client that signs addresses; it never connects."""
-    endpoint = environ.text("ENDPOINT", "")
-    access_key, secret_key = (
-        environ.secret("ACCESS_KEY", ""),
-        environ.secret("SECRET_KEY", ""),
-    )
+    endpoint = os.environ.get(f"{_PREFIX}ENDPOINT")
+    access_key, secret_key = _secret("ACCESS_KEY"), _secret("SECRET_KEY")
     if bool(access_key) != bool(secret_key):
         raise SourceFailed(
             "SPOTON_MODEL_S3_ACCESS_KEY and …_SECRET_KEY belong together; "
@@ -67,12 +68,28 @@ def _client(environ: Environ) -> Any:
     return boto3.client(
         "s3",
         endpoint_url=endpoint or None,
-        aws_access_key_id=access_key or None,
-        aws_secret_access_key=secret_key or None,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
         # A store of one's own rarely has a region, but the signature names one.
-        region_name=environ.text("REGION", "us-east-1" if endpoint else "") or None,
+        region_name=os.environ.get(f"{_PREFIX}REGION")
+        or ("us-east-1" if endpoint else None),
         config=Config(
             signature_version="s3v4",
             s3={"addressing_style": "path" if endpoint else "auto"},
         ),
     )
+
+
+def _secret(name: str) -> str | None:
+    """Return a secret of ours, from the variable or from the file that …_FILE names.
+
+    Raises:
+        SourceFailed: The file cannot be read.
+    """
+    file = os.environ.get(f"{_PREFIX}{name}_FILE")
+    if not file:
+        return os.environ.get(f"{_PREFIX}{name}") or None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SourceFailed(f"{_PREFIX}{name}_FILE cannot be read: {error}") from error

@@ -1,44 +1,18 @@
 """Bring a file here in as many pieces as it takes, each where the last one ended."""
 
-import json
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
+
+from services.common.models.sources.failures import Interrupted, SourceFailed
+from services.common.models.sources.pace import Pace, Patience
+from services.common.models.sources.partial import Partial
 
 Report = Callable[[str], None]
 """Takes one line about what is going on."""
 
 _CHUNK_BYTES = 1 << 18
-
-
-class SourceFailed(Exception):
-    """A source did not give the file; the message says why, for a person."""
-
-
-class Interrupted(Exception):
-    """An answer ended early; asking again may bring the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a source may keep us waiting.
-
-    Attributes:
-        silence_s: Longest wait for a connection, and for the next byte, seconds.
-        window_s: Time over which the rate is looked at, seconds.
-        least_bytes_per_s: A source that is slower for `window_s` is given up.
-        attempts: Answers in a row that may bring next to nothing.
-        report_every_s: Time between two lines of progress, seconds.
-    """
-
-    silence_s: float = 15.0
-    window_s: float = 30.0
-    least_bytes_per_s: float = 4096.0
-    attempts: int = 3
-    report_every_s: float = 5.0
 
 
 class Body(Protocol):
@@ -77,39 +51,6 @@ Raises SourceFailed where asking again is of no use, and Interrupted where it ma
 """
 
 
-class Partial:
-    """The part of a file that is here, and which version it belongs to."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._notes = path.with_name(f"{path.name}.json")
-
-    @property
-    def size_bytes(self) -> int:
-        """Number of bytes that are here."""
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    @property
-    def validator(self) -> str | None:
-        """The version that the bytes belong to; None when that is not known."""
-        try:
-            validator = json.loads(self._notes.read_text(encoding="utf-8"))["validator"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return validator if isinstance(validator, str) else None
-
-    def restart(self, validator: str | None) -> None:
-        """Forget the bytes; those to come belong to another version."""
-        self.path.write_bytes(b"")
-        notes = json.dumps({"validator": validator})
-        self._notes.write_text(notes, encoding="utf-8")
-
-    def discard(self) -> None:
-        """Remove everything."""
-        self.path.unlink(missing_ok=True)
-        self._notes.unlink(missing_ok=True)
-
-
 class Transfer:
     """One file on its way from one source."""
 
@@ -125,7 +66,7 @@ class Transfer:
         """Prepare a transfer.
 
         Args:
-            title: Name of file and source, for lines of progress.
+            title: Name of the file, for lines of progress.
             partial: What is here already; grows.
             size_bytes: The only size that is accepted; None accepts any.
             patience: How long the source may keep us waiting.
@@ -177,7 +118,7 @@ class Transfer:
 
     def _append(self, answer: Answer) -> None:
         """Write an answer behind what is here."""
-        pace = _Pace(self._patience)
+        pace = Pace(self._patience)
         with self._partial.path.open("ab", buffering=0) as written:
             while chunk := answer.body.read1(_CHUNK_BYTES):
                 written.write(chunk)
@@ -203,34 +144,3 @@ class Transfer:
         """Report how far it is."""
         whole = f" of {total_bytes / 1e6:.1f}" if total_bytes else ""
         self._report(f"{self._title}: {size_bytes / 1e6:.1f}{whole} MB")
-
-
-class _Pace:
-    """Rate of an answer."""
-
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
-        self._window_began = self._reported = time.monotonic()
-        self._bytes = 0
-
-    def advance(self, size_bytes: int) -> None:
-        """Count what came.
-
-        Raises:
-            SourceFailed: Too little came in the last window.
-        """
-        self._bytes += size_bytes
-        elapsed_s = time.monotonic() - self._window_began
-        if elapsed_s < self._patience.window_s:
-            return
-        if self._bytes < self._patience.least_bytes_per_s * elapsed_s:
-            raise SourceFailed(f"too slow: {self._bytes} bytes in {elapsed_s:.0f} s")
-        self._window_began, self._bytes = time.monotonic(), 0
-
-    def report_is_due(self) -> bool:
-        """Tell whether it is time for a line of progress, and begin to wait anew."""
-        now = time.monotonic()
-        due = now - self._reported >= self._patience.report_every_s
-        if due:
-            self._reported = now
-        return due

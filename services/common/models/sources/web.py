@@ -9,14 +9,10 @@ from contextlib import contextmanager
 from typing import IO
 from urllib.parse import urlsplit
 
-from services.common.models.entries import is_loopback
-from services.common.models.sources.transfer import (
-    Answer,
-    Ask,
-    Interrupted,
-    Patience,
-    SourceFailed,
-)
+from services.common.models.model_file import is_loopback
+from services.common.models.sources.failures import Interrupted, SourceFailed
+from services.common.models.sources.pace import Patience
+from services.common.models.sources.transfer import Answer, Ask
 
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _RANGE_NOT_SATISFIABLE = 416
