@@ -173,7 +173,7 @@ def test_absent_cuda_is_an_error_or_the_cpu(torch: Any, folder: Path) -> None:
     """Without CUDA the start ends, or the CPU is used and reported."""
     if torch.cuda.is_available():
         pytest.skip("CUDA is present")
-    with pytest.raises(DeviceFailed, match="cannot use cuda"):
+    with pytest.raises(DeviceFailed, match="cuda cannot be used: this torch"):
         load(folder, settings=DeviceSettings(Device.CUDA))
     watch = SeenDevices()
     settings = DeviceSettings(Device.CUDA, fallback=Fallback.CPU)
