@@ -136,9 +136,6 @@ class OnnxNetwork:
                 f"model {self.model}: {device} cannot be used",
                 reason=f"this ONNX Runtime has no {provider}",
             )
-        if device is not Device.CPU:
-            # Finds CUDA's libraries where the variant gpu puts them: in site-packages.
-            onnxruntime.preload_dlls()
         try:
             session = self._session_on(device)
         except Exception as error:
