@@ -127,7 +127,8 @@ class ClipEmbedder:
 
         OpenCV's does not smooth before it shrinks, and its kernel is another one.
         """
-        planes = np.ascontiguousarray(crop.transpose(2, 0, 1))[None]
+        # A copy in any case: crops may be views of what cannot be written to.
+        planes = np.array(crop.transpose(2, 0, 1)[None], order="C")
         scaled = self._torch.nn.functional.interpolate(
             self._torch.from_numpy(planes).float(),
             size=(height_px, width_px),
@@ -190,7 +191,7 @@ def _library(name: str, model_id: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise Unavailable(
-            f"model {model_id} needs {name}, which is not installed: install the "
+            f"model {model_id} needs {name}, which is not installed: install SpotOn's "
             "variant torch"
         ) from error
 
