@@ -13,6 +13,7 @@ from typing import Any
 import faiss
 import numpy as np
 
+from services.common.errors import Unavailable
 from services.common.ids import GlobalId
 from services.reid.adapters.index_kinds import BuiltIndex, Ids, IndexChoice, IndexKind
 from services.reid.domain.values import Vector
@@ -54,6 +55,7 @@ class IndexShard:
         # Prototypes of which the large index knows nothing, or nothing right.
         self._changed: set[int] = set()
         self._changed_while_building: set[int] | None = None
+        self._failure: Unavailable | None = None
         self._lock = threading.Lock()
 
     @property
@@ -90,8 +92,10 @@ class IndexShard:
         """Return at most `limit` persons, best first; fewer if there are no more.
 
         Raises:
-            Unavailable: The GPU failed, and nothing may stand in.
+            Unavailable: The GPU failed now or before, and nothing may stand in.
         """
+        if self._failure is not None:
+            raise self._failure
         _stay_in_this_thread()
         reach = 4 * limit
         while True:
@@ -126,6 +130,8 @@ class IndexShard:
     def wants_building(self) -> bool:
         """Return whether `build` would make searches faster."""
         count = len(self._persons)
+        if self._failure is not None:
+            return False
         if self._built is not None:
             return len(self._changed) > max(_LEAST_CHANGES, _CHANGED_SHARE * count)
         # What lies beside the large index is a flat one in memory already.
@@ -151,7 +157,11 @@ class IndexShard:
             vectors = np.concatenate([old.vectors()[stays], vectors])
         if not len(ids):
             return
-        built = BuiltIndex(self._choice, ids, vectors)
+        try:
+            built = BuiltIndex(self._choice, ids, vectors)
+        except Unavailable as error:
+            self._failure = error
+            raise
         with self._lock:
             self._built, self._changed = built, self._changed_while_building
             self._changed_while_building = None

@@ -198,3 +198,63 @@ def test_a_gpu_that_is_lost_fails_or_is_replaced(
     for _ in range(2):
         assert index.search(vectors[3], 1) == ([pytest.approx(1.0)], [3])
     assert index._on_gpu is None
+
+
+def full_gpu(resources: object, device: int, index: object) -> object:
+    """Take the place of what copies an index to a GPU."""
+    raise RuntimeError("Error: 'err == cudaSuccess' failed: out of memory")
+
+
+@pytest.fixture
+def one_gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Give a test a FAISS that believes in a GPU and computes on the CPU."""
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1, raising=False)
+    monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
+    monkeypatch.setattr(
+        faiss,
+        "index_cpu_to_gpu",
+        lambda _resources, _device, index: index,
+        raising=False,
+    )
+    return monkeypatch
+
+
+@pytest.mark.parametrize("kind", ["flat", "ivf"])
+def test_a_gpu_is_searched_where_there_is_one(
+    one_gpu: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Large indexes go there, and what changed since is found beside them."""
+    looks = people()
+    shard = IndexShard(DIMENSIONS, choose_index(kind, "cuda", may_fall_back=False))
+    shard.replace(changes(looks))
+    assert shard.wants_building()
+    shard.build()
+    assert shard._built is not None
+    assert shard._built._on_gpu is not None
+    assert shard.nearest(looks[8, 0], 1)[0][0] == 9
+    stranger = people(1, seed=11)[0, 0]
+    shard.replace([ChangedPrototype(100_000, GlobalId(9_999), stranger)])
+    assert shard.nearest(stranger, 1)[0][0] == 9_999
+    assert len(shard.nearest(stranger, 10_000)) == PERSONS + 1
+
+
+@pytest.mark.parametrize("may_fall_back", [False, True])
+def test_a_full_gpu_fails_or_is_replaced(
+    one_gpu: pytest.MonkeyPatch,
+    may_fall_back: bool,  # noqa: FBT001 - a parameter of the test.
+) -> None:
+    """An index that does not fit is searched in memory, if that is configured."""
+    one_gpu.setattr(faiss, "index_cpu_to_gpu", full_gpu, raising=False)
+    looks = people()
+    choice = choose_index("flat", "cuda", may_fall_back=may_fall_back)
+    shard = IndexShard(DIMENSIONS, choice)
+    shard.replace(changes(looks))
+    if may_fall_back:
+        shard.build()
+        assert shard.nearest(looks[8, 0], 1)[0][0] == 9
+        return
+    with pytest.raises(Unavailable, match="GPU"):
+        shard.build()
+    assert not shard.wants_building()
+    with pytest.raises(Unavailable, match="GPU"):
+        shard.nearest(looks[8, 0], 1)
