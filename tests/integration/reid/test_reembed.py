@@ -62,7 +62,8 @@ async def watched(stub: Stub, timeline: Timeline, pictured: set[int]) -> dict[in
     await talk.close()
     persons = {number: ids["east", number] for number in (1, 2, 3)}
     async with asyncio.timeout(20):
-        while len(await stored_pictures(stub, timeline)) < len(pictured):
+        wanted = {persons[number] for number in pictured}
+        while not wanted <= set(await stored_pictures(stub, timeline)):
             await asyncio.sleep(0.05)
     return persons
 
