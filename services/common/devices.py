@@ -77,7 +77,18 @@ class UnusableModel(InvalidInput):
 
 
 class DeviceFailed(Unavailable):
-    """A device is absent, out of memory, or lost."""
+    """A device is absent, out of memory, or lost.
+
+    Attributes:
+        reason: What the runtime said, which is for the log and not for callers.
+    """
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.reason}" if self.reason else self.message
 
 
 class DeviceWatch(Protocol):
@@ -148,8 +159,7 @@ class Failover(Generic[Session]):
         Raises:
             DeviceFailed: The device failed now or before, and there is no other.
         """
-        if self._failure is not None:
-            raise self._failure
+        self._require_working()
         session = self._session
         try:
             return use(session)
@@ -160,17 +170,26 @@ class Failover(Generic[Session]):
     def _replace(self, failed: Session, failure: DeviceFailed) -> None:
         """Open a session in place of one that failed, unless somebody has already."""
         with self._lock:
-            if self._failure is not None:
-                raise self._failure
+            self._require_working()
             if self._session is not failed:
                 return
             try:
                 self._open_on_cpu(failure)
             except SpotOnError as error:
-                self._failure = DeviceFailed(error.message)
+                self._failure = failure
+                if error is not failure:
+                    reason = f"{failure.reason}; the CPU cannot take over: {error}"
+                    self._failure = DeviceFailed(failure.message, reason=reason)
                 self._watch.lost(self._failure)
-                raise self._failure from error
+            self._require_working()
             self._watch.running(self._model, self._device)
+
+    def _require_working(self) -> None:
+        """Raise DeviceFailed if the device failed before, and there is no other."""
+        failure = self._failure
+        if failure is not None:
+            # A new one for each caller: an error keeps the frames that it passes.
+            raise DeviceFailed(failure.message, reason=failure.reason)
 
     def _open_on_cpu(self, failure: DeviceFailed) -> None:
         """Open a session on the CPU, if that is allowed and something else failed.
@@ -184,7 +203,7 @@ class Failover(Generic[Session]):
             "device failed; the model runs on the CPU from now on",
             model=self._model,
             device=self._device.value,
-            reason=failure.message,
+            reason=str(failure),
         )
         self._session = self._open_on(Device.CPU)
         self._device = Device.CPU

@@ -1,7 +1,8 @@
 """Run ONNX networks on the device that was asked for, or as configured on the CPU."""
 
-import re
-import threading
+import contextlib
+import functools
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import structlog
-from numpy.typing import NDArray
 
 from services.common.devices import (
     Device,
@@ -21,14 +21,15 @@ from services.common.devices import (
     Precision,
     UnusableModel,
 )
+from services.common.onnx_running import (
+    PROVIDERS,
+    Array,
+    OpenedSession,
+    device_failed,
+)
 
-Array = NDArray[Any]
+__all__ = ["Array", "OnnxNetwork", "TensorSpec"]
 
-_PROVIDERS = {
-    Device.CPU: "CPUExecutionProvider",
-    Device.CUDA: "CUDAExecutionProvider",
-    Device.TENSORRT: "TensorrtExecutionProvider",
-}
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -37,13 +38,6 @@ _DTYPES = {
     "tensor(int32)": np.int32,
     "tensor(int64)": np.int64,
 }
-# ONNX Runtime has no class of its own for what a device does: the text tells, such as
-# "CUDA failure 700: an illegal memory access was encountered ; GPU=0" or "BFCArena
-# Failed to allocate memory for requested buffer" (onnxruntime issues 16307, 26312).
-_DEVICE_FAILURE = re.compile(
-    r"CUDA (failure|error)|CUDNN|CUBLAS|CUFFT|cudaError|Cuda Error|TensorRT EP|"
-    r"out of memory|Failed to allocate memory|DEVICE_RESET|EP_FAIL"
-)
 
 _log = structlog.get_logger(__name__)
 
@@ -129,47 +123,58 @@ class OnnxNetwork:
         """Return the error that this network is not what it should be."""
         return UnusableModel(self.model, self.path, reason)
 
-    def _open(self, device: Device) -> "_Opened":
+    def _open(self, device: Device) -> OpenedSession:
         """Return a session on a device.
 
         Raises:
             UnusableModel: The file is none that ONNX Runtime can run.
             DeviceFailed: The device cannot be used.
         """
-        provider = _PROVIDERS[device]
+        provider = PROVIDERS[device]
         if provider not in onnxruntime.get_available_providers():
             raise DeviceFailed(
-                f"model {self.model}: {device} cannot be used, because this ONNX "
-                f"Runtime has no {provider}"
+                f"model {self.model}: {device} cannot be used",
+                reason=f"this ONNX Runtime has no {provider}",
             )
-        if device is not Device.CPU:
-            # Finds CUDA's libraries where the variant gpu puts them: in site-packages.
-            onnxruntime.preload_dlls()
         try:
-            session = onnxruntime.InferenceSession(
-                str(self.path),
-                _options(),
-                providers=self._providers(device),
-                enable_fallback=0,
-            )
+            session = self._session_on(device)
         except Exception as error:
-            if device is not Device.CPU and _DEVICE_FAILURE.search(str(error)):
-                raise _failed(self.model, device, error) from error
+            if device is not Device.CPU and self._runs_on_cpu():
+                raise device_failed(self.model, device, error) from error
             raise self.unusable(f"ONNX Runtime refuses it: {error}") from error
         # What was asked for is no answer: a device without libraries is passed over.
         used = session.get_providers()
         if used[0] != provider:
             raise DeviceFailed(
-                f"model {self.model}: {device} cannot be used; the model would run on "
-                f"{used[0]}"
+                f"model {self.model}: {device} cannot be used",
+                reason=f"ONNX Runtime would run it on {used[0]}; its log says why",
             )
         _log.info("model loaded", model=self.model, file=self.path.name, device=device)
-        return _Opened(session, self.model, device)
+        return OpenedSession(session, self.model, device)
+
+    def _session_on(self, device: Device) -> Any:
+        """Return a session that was asked to be on a device."""
+        if device is not Device.CPU:
+            _load_libraries()
+        return onnxruntime.InferenceSession(
+            str(self.path),
+            _options(),
+            providers=self._providers(device),
+            enable_fallback=0,
+        )
+
+    def _runs_on_cpu(self) -> bool:
+        """Tell whether it is the device that fails, and not the file."""
+        try:
+            self._session_on(Device.CPU)
+        except Exception:  # noqa: BLE001 - whatever it is, the file is at fault.
+            return False
+        return True
 
     def _providers(self, device: Device) -> list[Any]:
         """Return the execution providers for a device, with their options."""
         if device is not Device.TENSORRT:
-            return [_PROVIDERS[device]]
+            return [PROVIDERS[device]]
         options: dict[str, Any] = {
             "trt_fp16_enable": self._settings.precision is Precision.FLOAT16
         }
@@ -183,7 +188,7 @@ class OnnxNetwork:
                 "trt_timing_cache_path": str(folder),
             }
         # What TensorRT cannot compute stays on the accelerator.
-        return [(_PROVIDERS[device], options), _PROVIDERS[Device.CUDA]]
+        return [(PROVIDERS[device], options), PROVIDERS[Device.CUDA]]
 
     def _spec(self, node: Any) -> TensorSpec:
         """Return what the network says about an input or output."""
@@ -201,78 +206,18 @@ class OnnxNetwork:
             if read != np.float16:
                 raise self.unusable(
                     f"expected a network of float16, as PRECISION says; it reads "
-                    f"{read}. Networks are not converted: export it anew, or use tensorrt"
+                    f"{read}. Networks are not converted: export it anew, or use "
+                    "tensorrt"
                 )
 
 
-class _Opened:
-    """A session on a device, and what each thread keeps for it."""
-
-    def __init__(self, session: Any, model: str, device: Device) -> None:
-        self.session = session
-        self._model = model
-        self._device = device
-        self._of_thread = threading.local()
-
-    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
-        """Return the outputs.
-
-        Raises:
-            DeviceFailed: The device failed.
-        """
-        if self._device is Device.CPU:
-            return list(self.session.run(None, feeds))
-        try:
-            return self._run_bound(feeds)
-        except Exception as error:
-            if _DEVICE_FAILURE.search(str(error)):
-                raise _failed(self._model, self._device, error) from error
-            raise
-
-    def _run_bound(self, feeds: Mapping[str, Array]) -> list[Array]:
-        """Run with inputs in memory of the device that is kept from run to run."""
-        binding = self.session.io_binding()
-        for name, array in feeds.items():
-            held = self._device_memory(name, array)
-            held.update_inplace(array)
-            binding.bind_ortvalue_input(name, held)
-        for output in self.session.get_outputs():
-            binding.bind_output(output.name, "cuda")
-        self.session.run_with_iobinding(binding)
-        return list(binding.copy_outputs_to_cpu())
-
-    def _device_memory(self, name: str, array: Array) -> Any:
-        """Return this thread's memory on the device for an input of this shape."""
-        held: dict[Any, Any] = self._of_thread.__dict__.setdefault("inputs", {})
-        key = (name, array.shape)
-        if key not in held:
-            held[key] = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-                array.shape, array.dtype.type, "cuda"
-            )
-        return held[key]
-
-    def host_buffer(self, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
-        """Return zeros in memory of the host."""
-        for memory in self._pinned_memory():
-            value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
-                shape, dtype.type, memory_info=memory
-            )
-            pinned: Array = value.numpy()
-            pinned[...] = 0
-            return pinned
-        return np.zeros(shape, dtype)
-
-    def _pinned_memory(self) -> list[Any]:
-        """Return the kind of host memory that the device reads directly, if any."""
-        if self._device is Device.CPU:
-            return []
-        kind = onnxruntime.OrtDeviceMemoryType.HOST_ACCESSIBLE
-        found = (
-            device.memory_info(kind)
-            for device in onnxruntime.get_ep_devices()
-            if device.ep_name == _PROVIDERS[self._device]
-        )
-        return [memory for memory in found if memory is not None]
+@functools.cache
+def _load_libraries() -> None:
+    """Load CUDA's libraries from their wheels, where the system has none."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        onnxruntime.preload_dlls()
+    for line in said.getvalue().splitlines():
+        _log.warning("libraries of the device", detail=line)
 
 
 def _options() -> Any:
@@ -281,11 +226,6 @@ def _options() -> Any:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     return options
-
-
-def _failed(model: str, device: Device, error: Exception) -> DeviceFailed:
-    """Return the error that a device failed."""
-    return DeviceFailed(f"model {model}: {device} failed: {error}")
 
 
 def _onnx_file(model: str, path: Path) -> Path:

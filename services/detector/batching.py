@@ -7,7 +7,7 @@ import structlog
 
 from services.common.batching import Batcher as CommonBatcher
 from services.common.batching import BatchMetrics, BatchSettings
-from services.common.errors import Unavailable
+from services.common.errors import SpotOnError
 from services.common.ids import ModelId
 from services.detector.domain.detections import Detections
 from services.detector.domain.geometry import Size
@@ -17,10 +17,11 @@ from services.detector.observe import BATCH_SIZE, BROKEN_ANSWERS, INFERENCE_SECO
 _log = structlog.get_logger(__name__)
 
 
-class BrokenAnswer(Unavailable):
+class BrokenAnswer(SpotOnError):
     """A model answered NaN or infinity for a picture.
 
-    It is no empty answer: a room in which nobody is must not look the same.
+    It is no empty answer: a room in which nobody is must not look the same. Nor does it
+    help to ask again, as it would if the model were unavailable.
     """
 
     def __init__(self, model_id: ModelId) -> None:

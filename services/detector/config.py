@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.common.batching import BatchSettings
-from services.common.devices import DeviceSettings, device_settings
+from services.common.devices import Device, DeviceSettings, device_settings
 from services.common.environ import ConfigError, Environ
 from services.common.errors import NotFound
 from services.common.grpc_server import ServerSettings
@@ -63,17 +63,18 @@ def load_config(variables: Mapping[str, str] | None = None) -> DetectorConfig:
         ConfigError: A variable has a value that cannot be used.
     """
     environ = Environ("SPOTON_DETECTOR_", variables)
+    devices = device_settings(environ, cache_dir())
     return DetectorConfig(
         server=environ.server_settings(DEFAULT_PORT),
         models=_models(environ),
-        devices=device_settings(environ, cache_dir()),
+        devices=devices,
         model_dir=model_dir(),
         cache_dir=cache_dir(),
         batching=BatchSettings(
             max_batch=environ.integer("MAX_BATCH", 8, least=1, most=64),
             max_wait_s=environ.number("MAX_WAIT_S", 0.002, most=1.0),
             threads=environ.integer(
-                "INFERENCE_THREADS", os.cpu_count() or 1, least=1, most=256
+                "INFERENCE_THREADS", _default_threads(devices), least=1, most=256
             ),
         ),
         window=environ.integer("WINDOW", 8, least=1, most=1024),
@@ -81,6 +82,14 @@ def load_config(variables: Mapping[str, str] | None = None) -> DetectorConfig:
         max_images=environ.integer("MAX_IMAGES", 8, least=1),
         max_stream_age_s=environ.number("MAX_STREAM_AGE_S", 1800.0, least=1.0),
     )
+
+
+def _default_threads(devices: DeviceSettings) -> int:
+    """Return as many as there are cores, or what keeps an accelerator busy."""
+    if devices.device is Device.CPU:
+        return os.cpu_count() or 1
+    # One prepares a batch while the other computes; each holds memory of the device.
+    return 2
 
 
 def _models(environ: Environ) -> tuple[DetectorEntry, ...]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.common.errors import DeadlineExceeded, SpotOnError, Unavailable
+from services.common.errors import InvalidInput, NotFound, Overloaded
 
 BATCH_SIZE = Histogram(
     "spoton_detector_batch_size",
@@ -44,9 +44,7 @@ def outcome_counted() -> Iterator[None]:
     try:
         yield
         outcome = "detected"
-    except (Unavailable, DeadlineExceeded):
-        raise
-    except SpotOnError:
+    except (InvalidInput, NotFound, Overloaded):
         outcome = "refused"
         raise
     except asyncio.CancelledError:

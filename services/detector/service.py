@@ -76,7 +76,8 @@ class DetectionService:
 
         Raises:
             InvalidInput: A tile is larger than the model reads.
-            Unavailable: The model has no answer.
+            DeviceFailed: The model's device failed.
+            BrokenAnswer: The model answered NaN or infinity.
         """
         self._require_fitting(tiles)
         return await self._detect(frame, tiles)
@@ -85,7 +86,8 @@ class DetectionService:
         """Return the people in an image of any size, in its pixels, best first.
 
         Raises:
-            Unavailable: The model has no answer.
+            DeviceFailed: The model's device failed.
+            BrokenAnswer: The model answered NaN or infinity.
         """
         height, width = image.shape[:2]
         tiles = await asyncio.to_thread(self._cut_tiles, image)

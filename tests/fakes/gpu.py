@@ -12,30 +12,31 @@ CPU = "CPUExecutionProvider"
 PINNED = "memory that CUDA reads directly"
 
 # What ONNX Runtime raises, word for word but for paths and hosts.
+_RUN = (
+    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while "
+    "running"
+)
+_CALL = "[ONNXRuntimeError] : 1 : FAIL : cuda_call.cc:121 onnxruntime::CudaCall "
 OUT_OF_MEMORY = RuntimeException(
-    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned "
-    "while running Conv node. Name:'/stem/Conv' Status Message: bfc_arena.cc:376 void* "
+    f"{_RUN} Conv node. Name:'/stem/Conv' Status Message: bfc_arena.cc:376 void* "
     "onnxruntime::BFCArena::AllocateRawInternal(size_t, bool) Failed to allocate "
     "memory for requested buffer of size 8388608000"
 )
 OUT_OF_MEMORY_AT_START = Fail(
-    "[ONNXRuntimeError] : 1 : FAIL : cuda_call.cc:121 onnxruntime::CudaCall CUDA "
-    "failure 2: out of memory ; GPU=0 ; hostname=h ; expr=cudaStreamCreateWithFlags(&stream)"
+    f"{_CALL}CUDA failure 2: out of memory ; GPU=0 ; hostname=h ; "
+    "expr=cudaStreamCreateWithFlags(&stream)"
 )
 LOST = Fail(
-    "[ONNXRuntimeError] : 1 : FAIL : cuda_call.cc:121 onnxruntime::CudaCall CUDA "
-    "failure 700: an illegal memory access was encountered ; GPU=0 ; hostname=h ; "
-    "expr=cudaStreamSynchronize(stream)"
+    f"{_CALL}CUDA failure 700: an illegal memory access was encountered ; GPU=0 ; "
+    "hostname=h ; expr=cudaStreamSynchronize(stream)"
 )
 LIBRARY = RuntimeException(
-    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned "
-    "while running FusedConv node. Name:'Conv_0' Status Message: CUDNN failure 4: "
+    f"{_RUN} FusedConv node. Name:'Conv_0' Status Message: CUDNN failure 4: "
     "CUDNN_STATUS_INTERNAL_ERROR ; GPU=0 ; hostname=h ; expr=cudnnConvolutionForward()"
 )
 WRONG_SHAPE = RuntimeException(
-    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned "
-    "while running Reshape node. Name:'r' Status Message: providers/cuda/reshape.cc the "
-    "input tensor cannot be reshaped to the requested shape"
+    f"{_RUN} Reshape node. Name:'r' Status Message: providers/cuda/reshape.cc "
+    "the input tensor cannot be reshaped to the requested shape"
 )
 
 

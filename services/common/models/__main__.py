@@ -45,7 +45,10 @@ def _verify(registry: Registry) -> int:
         for missing in found.missing:
             _say(f"MISSING  {name}  {missing}")
         status = status if found.is_right else 1
-    _say(f"{seen} files are here" if status == 0 else "some files are not right")
+    _say(
+        f"files here: {seen}; "
+        + ("all are right" if status == 0 else "not all are right")
+    )
     return status
 
 

@@ -88,7 +88,10 @@ def _load_litert(
 
     def open_on(device: Device) -> LiteRtDetector:
         if device is not Device.CPU:
-            raise DeviceFailed(f"model {entry.model_id}: LiteRT runs on the CPU only")
+            raise DeviceFailed(
+                f"model {entry.model_id}: {device} cannot be used",
+                reason="LiteRT runs on the CPU only",
+            )
         return LiteRtDetector(
             path,
             entry.model_id,

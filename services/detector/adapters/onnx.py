@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from services.common.devices import DeviceSettings, DeviceWatch
+from services.common.devices import Device, DeviceSettings, DeviceWatch
 from services.common.errors import InvalidInput, SpotOnError
 from services.common.models import DetectorEntry
 from services.common.onnx_session import Array, OnnxNetwork, TensorSpec
@@ -29,7 +29,7 @@ class OnnxDetector:
 
     Attributes:
         input_size: Size of the network's input.
-        max_batch: Pictures that it takes at once.
+        max_batch: Pictures that are worth running at once.
     """
 
     def __init__(
@@ -166,7 +166,13 @@ class OnnxDetector:
         }
 
     def _largest_batch(self) -> int:
-        """Return how many pictures a network that claims to take any number takes."""
+        """Return how many pictures a network that claims any number is given at once.
+
+        On the CPU a batch takes as long as its pictures do one by one, and would keep
+        them from the other threads.
+        """
+        if self._network.device is Device.CPU:
+            return 1
         try:
             self._probed(2)
         except InvalidInput as error:

@@ -65,10 +65,9 @@ class TransformersDetector:
 
     Attributes:
         input_size: Size that pictures are scaled to.
-        max_batch: Pictures that it takes at once.
+        max_batch: Pictures that are worth running at once: on the CPU a batch takes as
+            long as its pictures do one by one.
     """
-
-    max_batch = _MAX_BATCH
 
     def __init__(
         self,
@@ -94,6 +93,7 @@ class TransformersDetector:
         # Batches have threads of their own.
         torch.set_num_threads(1)
         self._failover = Failover(entry.model_id, self._open, settings, watch)
+        self.max_batch = 1 if self._failover.device is Device.CPU else _MAX_BATCH
         self._writer = InputWriter(
             HEADS[entry.head].PREPARATION,
             self.input_size,
@@ -155,7 +155,8 @@ class TransformersDetector:
         )
         if not usable:
             raise DeviceFailed(
-                f"model {self._entry.model_id}: torch cannot use {device} here"
+                f"model {self._entry.model_id}: {device} cannot be used",
+                reason=f"this torch, {torch.__version__}, has none",
             )
         is_half = self._settings.precision is Precision.FLOAT16
         dtype = torch.float16 if is_half and device is Device.CUDA else torch.float32
@@ -216,7 +217,7 @@ class TransformersDetector:
         text = str(error)
         if device is not Device.CPU and any(word in text for word in _DEVICE_WORDS):
             raise DeviceFailed(
-                f"model {self._entry.model_id}: {device} failed: {text}"
+                f"model {self._entry.model_id}: {device} failed", reason=text
             ) from error
 
     def _unusable(self, reason: str) -> UnusableModel:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
+import grpc
 from grpc import aio
 
 from services.common.errors import InvalidInput, NotFound, NotReady, Unavailable
@@ -13,6 +14,7 @@ from services.pipeline.domain.session import Perception
 from services.pipeline.mesh.peers import Peers
 from spoton.detector.v1 import detector_pb2
 from spoton.reid.v1 import reid_pb2
+from spoton.tracker.v1 import tracker_pb2
 
 _DEADLINE_S = 5.0
 
@@ -27,7 +29,7 @@ class Models:
     Attributes:
         detector: Finds people.
         embedder: Describes what they look like.
-        tracker: Name of the tracker; empty for its service's default.
+        tracker: Name of the tracker; empty where its service cannot tell its default.
     """
 
     detector: detector_pb2.DetectorModel
@@ -44,7 +46,7 @@ async def find_models(peers: Peers, perception: Perception) -> Models:
     """
     detector_id = perception.detector_model_id
     embedder_id = perception.embedder_model_id
-    detector, embedder = await asyncio.gather(
+    detector, embedder, tracker = await asyncio.gather(
         _asked(
             "detector",
             detector_id,
@@ -59,8 +61,28 @@ async def find_models(peers: Peers, perception: Perception) -> Models:
                 reid_pb2.GetModelRequest(model_id=embedder_id), timeout=_DEADLINE_S
             ),
         ),
+        _tracker(peers, perception.tracker),
     )
-    return Models(detector, embedder, perception.tracker)
+    return Models(detector, embedder, tracker)
+
+
+async def _tracker(peers: Peers, name: str) -> str:
+    """Return the name of the tracker, also of the default one.
+
+    Whether a chosen one is installed is told, with what to do, when a camera opens.
+    """
+    if name:
+        return name
+    request = tracker_pb2.ListTrackersRequest()
+    try:
+        answer = await peers.tracker.ListTrackers(request, timeout=_DEADLINE_S)
+    except aio.AioRpcError as rpc_error:
+        # A service of the version before has one tracker, and no list.
+        if rpc_error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            return ""
+        error = error_from_rpc(rpc_error)
+        raise Unavailable(f"trackers unknown: {error}") from rpc_error
+    return str(answer.default_tracker)
 
 
 async def _asked(kind: str, model_id: str, call: Awaitable[Any]) -> Any:

@@ -18,8 +18,8 @@ from services.reid.domain.values import Vector
 
 Ids = NDArray[np.int64]
 
-# Measured, see the README: below, comparing with everybody takes about a millisecond;
-# above, building the graph takes many minutes.
+# Measured, see the README: below the first, comparing with everybody takes a few
+# milliseconds; above the second, building the graph takes many minutes.
 HNSW_FROM, IVF_FROM = 20_000, 500_000
 
 MOST_APPROXIMATE = 2_000

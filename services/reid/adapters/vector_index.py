@@ -145,7 +145,8 @@ class FaissIndex:
                         while rows := await cursor.fetchmany(_ROWS_AT_ONCE):
                             await asyncio.to_thread(self._take, rows)
             self._horizon = horizon
-        if self._builder is None or self._builder.done():
+        idle = self._builder is None or self._builder.done()
+        if idle and any(shard.wants_building() for shard in self._shards.values()):
             self._builder = self._started(self._build())
 
     def _take(self, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -123,7 +123,7 @@ def test_a_session_that_came_back_elsewhere_is_an_error(
 ) -> None:
     """Without CUDA's libraries the runtime opens on the CPU: that is refused."""
     gpu.passed_over = True
-    with pytest.raises(DeviceFailed, match=f"would run on {CPU}"):
+    with pytest.raises(DeviceFailed, match=f"would run it on {CPU}"):
         OnnxNetwork("m", path, ON_CUDA, SeenDevices())
 
 

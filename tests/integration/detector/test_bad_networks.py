@@ -7,13 +7,14 @@ import numpy as np
 import onnx
 import pytest
 
-from services.common.devices import DeviceSettings, UnusableModel
+from services.common.devices import Device, DeviceSettings, UnusableModel
 from services.common.errors import InvalidInput
 from services.common.models import DetectorEntry, ModelFile
 from services.detector.adapters.onnx import OnnxDetector
 from services.detector.batching import BrokenAnswer
 from services.detector.domain.detections import Detections
 from tests.fakes.devices import SeenDevices
+from tests.fakes.gpu import FakeGpu
 from tests.fakes.networks import entry, write_network
 
 CELLS = 12 * 8 + 6 * 4 + 3 * 2
@@ -105,8 +106,12 @@ def test_a_network_that_fails_as_it_runs_is_refused(tmp_path: Path) -> None:
     assert "does not run on pictures of 96 x 64" in refused(path)
 
 
-def test_a_batch_that_is_only_claimed_is_not_used(tmp_path: Path) -> None:
+def test_a_batch_that_is_only_claimed_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A network that claims any batch and takes one is fed one at a time."""
+    FakeGpu(monkeypatch)
+    on_cuda = DeviceSettings(Device.CUDA)
     path = write_network(tmp_path / "tiny.onnx", V8)
     model = onnx.load(str(path))
     (shape,) = (c for c in model.graph.initializer if c.name == "output0_shape")
@@ -114,7 +119,8 @@ def test_a_batch_that_is_only_claimed_is_not_used(tmp_path: Path) -> None:
         onnx.numpy_helper.from_array(np.array([1, 1, 1], np.int64), shape.name)
     )
     onnx.save(model, str(path))
-    assert load(path).max_batch == 1
+    detector = OnnxDetector(path, entry("yolo"), on_cuda, SeenDevices())
+    assert detector.max_batch == 1
 
 
 def test_a_folder_holds_one_network(tmp_path: Path) -> None:

@@ -10,7 +10,12 @@ import pytest
 
 from services.common.batching import BatchSettings
 from services.common.convert import image_to_proto
-from services.common.errors import NotFound, Unavailable
+from services.common.errors import (
+    DeadlineExceeded,
+    NotFound,
+    Overloaded,
+    Unavailable,
+)
 from services.common.grpc_errors import error_from_status
 from services.detector.batching import BrokenAnswer
 from services.detector.config import DetectorConfig, load_config
@@ -170,7 +175,7 @@ def nan_if_bright(pixels: np.ndarray) -> Detections | BrokenAnswer:
 
 
 async def test_nan_costs_one_frame(serve: Any, capsys: Any) -> None:
-    """A frame for which the model answers NaN is UNAVAILABLE, counted, and logged."""
+    """A frame for which the model answers NaN is INTERNAL, counted, and logged."""
     detector = FakeDetector(nan_if_bright, max_batch=2)
     patient = replace(load_config({}), batching=BatchSettings(2, max_wait_s=10.0))
     counted = BROKEN_ANSWERS.labels(FIRST)._value.get()
@@ -179,8 +184,10 @@ async def test_nan_costs_one_frame(serve: Any, capsys: Any) -> None:
         broken, fine = await asyncio.gather(
             asked(stub, frame(0, "", side=40)), asked(stub, frame(1, "", side=50))
         )
+    assert broken[0].status.code == grpc.StatusCode.INTERNAL.value[0]
+    # Those would be asked again, for ever.
     error = error_from_status(broken[0].status)
-    assert isinstance(error, Unavailable)
+    assert not isinstance(error, Unavailable | Overloaded | DeadlineExceeded)
     assert FIRST in error.message
     assert fine[0].WhichOneof("outcome") == "result"
     assert detector.batches == [2]
@@ -189,10 +196,10 @@ async def test_nan_costs_one_frame(serve: Any, capsys: Any) -> None:
     assert "not finite" in capsys.readouterr().out
 
 
-async def test_nan_in_an_image_is_unavailable(serve: Any) -> None:
-    """A single image for which the model answers NaN ends in UNAVAILABLE."""
+async def test_nan_in_an_image_is_internal(serve: Any) -> None:
+    """A single image for which the model answers NaN ends in INTERNAL."""
     async with serve(FakeDetector(nan_if_bright)) as stub:
         request = detector_pb2.DetectImageRequest(image=picture(40))
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await stub.DetectImage(request, timeout=10)
-    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert ended.value.code() is grpc.StatusCode.INTERNAL

@@ -17,6 +17,7 @@ from services.common.devices import (
 )
 from services.common.errors import NotReady
 from services.common.models import DetectorBackend, DetectorEntry, ModelFile
+from services.detector.adapters.onnx import OnnxDetector
 from services.detector.domain.detections import Detections
 from tests.fakes.devices import SeenDevices
 from tests.fakes.networks import entry
@@ -84,7 +85,12 @@ def folder(torch: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         num_labels=3,
     )
     path = tmp_path_factory.mktemp("rtdetr")
-    RTDetrForObjectDetection(config).save_pretrained(path)
+    model = RTDetrForObjectDetection(config)
+    # As it begins its training, the same features would come of every picture.
+    for weights in model.parameters():
+        if weights.dim() > 1:
+            torch.nn.init.kaiming_normal_(weights)
+    model.save_pretrained(path)
     return path
 
 
@@ -160,6 +166,45 @@ def _widened(outputs: Any, torch: Any) -> Any:
     return SimpleNamespace(logits=alone, pred_boxes=boxes.repeat(1, classes, 1))
 
 
+@pytest.mark.filterwarnings("ignore:.*:Warning")
+def test_an_onnx_export_answers_the_same(
+    torch: Any, folder: Path, tmp_path: Path
+) -> None:
+    """A real graph of RT-DETR, exported for any batch, answers what torch answers."""
+    from transformers import RTDetrForObjectDetection
+
+    names = {"input_names": ["pixel_values"], "output_names": ["logits", "pred_boxes"]}
+    model = RTDetrForObjectDetection.from_pretrained(folder)
+
+    class Exported(torch.nn.Module):  # type: ignore[misc, name-defined]
+        """The outputs that an export has."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, pixel_values: Any) -> Any:
+            outputs = self.model(pixel_values=pixel_values, return_dict=True)
+            return outputs.logits, outputs.pred_boxes
+
+    path = tmp_path / "rtdetr.onnx"
+    torch.onnx.export(
+        Exported().eval(),
+        (torch.rand(2, 3, HEIGHT, WIDTH),),
+        path,
+        **names,
+        dynamic_axes={name: {0: "batch"} for part in names.values() for name in part},
+        opset_version=17,
+        dynamo=False,
+    )
+    exported = OnnxDetector(path, rtdetr(), DeviceSettings(), SeenDevices())
+    answers = exported.detect(pictures())
+    for ours, theirs in zip(answers, load(folder).detect(pictures()), strict=True):
+        assert isinstance(ours, Detections)
+        np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-5)
+        np.testing.assert_allclose(ours.boxes_px, theirs.boxes_px, atol=1e-2)
+
+
 def test_batches_do_not_mix(folder: Path) -> None:
     """A picture has the same answer alone and beside others."""
     detector = load(folder)
@@ -173,7 +218,7 @@ def test_absent_cuda_is_an_error_or_the_cpu(torch: Any, folder: Path) -> None:
     """Without CUDA the start ends, or the CPU is used and reported."""
     if torch.cuda.is_available():
         pytest.skip("CUDA is present")
-    with pytest.raises(DeviceFailed, match="cannot use cuda"):
+    with pytest.raises(DeviceFailed, match="cuda cannot be used: this torch"):
         load(folder, settings=DeviceSettings(Device.CUDA))
     watch = SeenDevices()
     settings = DeviceSettings(Device.CUDA, fallback=Fallback.CPU)

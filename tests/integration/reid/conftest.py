@@ -15,7 +15,7 @@ from services.reid.bootstrap import load_embedders, prepare, wired
 from services.reid.config import ReidConfig, load_config
 from services.reid.observe import MODEL_DEVICE
 from spoton.reid.v1 import reid_pb2_grpc
-from tests.integration.reid import colour_model
+from tests.fakes import colour_model
 
 Stub = reid_pb2_grpc.ReidServiceStub
 Replica = Callable[[], AbstractAsyncContextManager[Stub]]

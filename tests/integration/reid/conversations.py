@@ -10,6 +10,7 @@ from services.common.convert import embedding_to_proto, ns_to_timestamp
 from services.reid.adapters.embedders.stripes import MODEL
 from spoton.common.v1 import events_pb2, frame_pb2, geometry_pb2
 from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
+from tests.fakes import colour_model
 
 START_NS = 1_780_000_000_000_000_000
 TICK_NS = 100_000_000
@@ -31,6 +32,7 @@ class Model:
 
 
 STRIPES = Model(MODEL.model_id, MODEL.dimensions)
+COLOUR = Model(colour_model.MODEL_ID, colour_model.DIMENSIONS)
 
 
 def looks(person: int, *, seed: int = 0, model: Model = STRIPES) -> np.ndarray:

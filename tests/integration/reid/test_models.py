@@ -15,9 +15,9 @@ from services.reid.bootstrap import SCHEMA
 from spoton.common.v1 import frame_pb2
 from spoton.reid.v1 import reid_pb2
 from tests.integration.refusals import failure
-from tests.integration.reid.colour_model import COLOUR
 from tests.integration.reid.conftest import Stub
 from tests.integration.reid.conversations import (
+    COLOUR,
     STRIPES,
     Conversation,
     Model,

@@ -18,11 +18,11 @@ from services.reid.adapters.s3 import S3Pictures, S3Settings
 from services.reid.bootstrap import SCHEMA, prepare
 from spoton.common.v1 import frame_pb2
 from spoton.reid.v1 import reid_pb2
+from tests.fakes import colour_model
 from tests.fakes.pictures import encoded
-from tests.integration.reid import colour_model
-from tests.integration.reid.colour_model import COLOUR
 from tests.integration.reid.conftest import Stub, service_config, serving
 from tests.integration.reid.conversations import (
+    COLOUR,
     START_NS,
     Conversation,
     Seen,

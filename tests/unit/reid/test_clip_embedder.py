@@ -110,6 +110,16 @@ def test_a_person_is_squeezed_and_not_cut(folder: Path) -> None:
     assert (embedder.model.width_px, embedder.model.height_px) == (SIDE_PX, SIDE_PX)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (64, 32)])
+def test_any_view_of_pixels_can_be_scaled(folder: Path, shape: tuple[int, int]) -> None:
+    """Crops as they come off the wire, tiny ones included, may be read-only."""
+    crop = np.full((*shape, 3), 77, np.uint8)
+    crop.flags.writeable = False
+    embedder = load(folder)
+    first, second = embedder.embed([crop, crop[..., ::-1]])
+    assert first == pytest.approx(second, abs=1e-6)
+
+
 def test_several_crops_are_one_batch(folder: Path) -> None:
     """A crop has the same vector alone and among others, and unit length."""
     embedder = load(folder)
@@ -142,6 +152,20 @@ def test_a_folder_that_is_no_clip_is_refused(
         (tmp_path / file).write_text(json.dumps(facts | change))
     with pytest.raises(UnusableModel, match=reason):
         load(tmp_path)
+
+
+def test_weights_in_the_older_format_are_read(folder: Path, tmp_path: Path) -> None:
+    """A `pytorch_model.bin` gives the same vectors as the file that took its place."""
+    import torch
+    from safetensors.torch import load_file
+
+    for one in folder.glob("*.json"):
+        (tmp_path / one.name).write_bytes(one.read_bytes())
+    weights = load_file(folder / "model.safetensors")
+    torch.save(weights, tmp_path / "pytorch_model.bin")
+    crops = [smooth(40)]
+    older, newer = load(tmp_path).embed(crops), load(folder).embed(crops)
+    assert older == pytest.approx(newer, abs=1e-6)
 
 
 def test_damaged_weights_are_refused(folder: Path, tmp_path: Path) -> None:

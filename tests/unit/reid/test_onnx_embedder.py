@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from services.common.batching import BatchSettings
@@ -93,6 +94,28 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path, content: bytes) -> 
     path.write_bytes(content)
     with pytest.raises(UnusableModel, match="mean-colour"):
         load(path, entry())
+
+
+def test_a_network_that_cannot_be_run_is_refused(tmp_path: Path) -> None:
+    """Shapes that fit by name and not inside are found before the first crop."""
+    path = tmp_path / "net.onnx"
+    shape = onnx.helper.make_tensor("shape", onnx.TensorProto.INT64, [2], [1, 7])
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Reshape", ["crops", "shape"], ["vectors"])],
+        "of another size",
+        [
+            onnx.helper.make_tensor_value_info(
+                "crops", onnx.TensorProto.FLOAT, ["batch", 3, "height", "width"]
+            )
+        ],
+        [onnx.helper.make_tensor_value_info("vectors", onnx.TensorProto.FLOAT, [1, 7])],
+        [shape],
+    )
+    opset = onnx.helper.make_opsetid("", 13)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    onnx.save(model, str(path))
+    with pytest.raises(UnusableModel, match="fails on a grey crop"):
+        load(path, entry(dimensions=7))
 
 
 def test_a_network_that_answers_nan_is_refused(tmp_path: Path) -> None:

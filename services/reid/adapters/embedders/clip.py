@@ -108,7 +108,8 @@ class ClipEmbedder:
         except RuntimeError as error:
             if encoder.device.type != "cpu":
                 raise DeviceFailed(
-                    f"model {self._entry.model_id}: {encoder.device} failed: {error}"
+                    f"model {self._entry.model_id}: {encoder.device} failed",
+                    reason=str(error),
                 ) from error
             raise
         return answered
@@ -126,7 +127,8 @@ class ClipEmbedder:
 
         OpenCV's does not smooth before it shrinks, and its kernel is another one.
         """
-        planes = np.ascontiguousarray(crop.transpose(2, 0, 1))[None]
+        # A copy in any case: crops may be views of what cannot be written to.
+        planes = np.array(crop.transpose(2, 0, 1)[None], order="C")
         scaled = self._torch.nn.functional.interpolate(
             self._torch.from_numpy(planes).float(),
             size=(height_px, width_px),
@@ -172,7 +174,7 @@ class ClipEmbedder:
             if device is Device.CPU:
                 raise
             raise DeviceFailed(
-                f"model {self._entry.model_id}: {device} failed: {error}"
+                f"model {self._entry.model_id}: {device} failed", reason=str(error)
             ) from error
 
     def _unusable(self, reason: str) -> UnusableModel:
@@ -189,7 +191,7 @@ def _library(name: str, model_id: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         raise Unavailable(
-            f"model {model_id} needs {name}, which is not installed: install the "
+            f"model {model_id} needs {name}, which is not installed: install SpotOn's "
             "variant torch"
         ) from error
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.devices import DeviceSettings, DeviceWatch, UnusableModel
+from services.common.errors import SpotOnError
 from services.common.images import RgbImage
 from services.common.models import EmbedderEntry
 from services.common.onnx_session import Array, OnnxNetwork
@@ -61,19 +62,15 @@ class OnnxEmbedder:
 
     def embed(self, batch: Sequence[RgbImage]) -> NDArray[np.float32]:
         """Return the vectors of crops, float32, shape (N, dimensions), unit length."""
-        return unit(self._answers(batch)[self._output][: len(batch)])
+        output = self._run(batch)[self._output]
+        # A fixed batch has more rows than there are crops.
+        return unit(output.reshape(len(output), -1)[: len(batch)])
 
-    def _answers(self, batch: Sequence[RgbImage]) -> list[Array]:
-        """Return every output, one row a crop; a fixed batch has more rows."""
+    def _run(self, batch: Sequence[RgbImage]) -> list[Array]:
+        """Return every output."""
         buffer = self._buffer(max(len(batch), self._least_rows))
         self._crops.write(batch, buffer)
-        outputs = self._network.run({self._network.inputs[0].name: buffer})
-        return [
-            output.reshape(len(buffer), -1)
-            if output.ndim and len(output) == len(buffer)
-            else output.reshape(1, -1)[:0]
-            for output in outputs
-        ]
+        return self._network.run({self._network.inputs[0].name: buffer})
 
     def _buffer(self, rows: int) -> Array:
         """Return this thread's input for so many crops."""
@@ -116,23 +113,29 @@ class OnnxEmbedder:
         """Return which output holds the vectors.
 
         Raises:
-            UnusableModel: None or several have the entry's dimensions, or it is not
-                finite.
+            UnusableModel: None or several have the entry's dimensions, it is not
+                finite, or the network cannot be run.
         """
         grey = np.full((self.model.height_px, self.model.width_px, 3), _GREY, np.uint8)
-        answers = self._answers([grey])
-        lengths = [answer.shape[1] for answer in answers]
+        try:
+            outputs = self._run([grey])
+        except SpotOnError:
+            raise
+        # ONNX Runtime's errors have no class in common.
+        except Exception as error:
+            raise self._network.unusable(f"fails on a grey crop: {error}") from error
+        wanted = self._least_rows, self.model.dimensions
         fitting = [
             index
-            for index, answer in enumerate(answers)
-            if len(answer) and answer.shape[1] == self.model.dimensions
+            for index, output in enumerate(outputs)
+            if (output.shape[:1], output.size) == (wanted[:1], wanted[0] * wanted[1])
         ]
         if len(fitting) != 1:
-            found = "; ".join(map(str, self._network.outputs))
+            found = ", ".join(str(output.shape) for output in outputs)
             raise self._network.unusable(
                 f"expected one output of {self.model.dimensions} numbers a crop, the "
-                f"dimensions of its entry; found {lengths} in {found}"
+                f"dimensions of its entry; found {found}"
             )
-        if not np.isfinite(answers[fitting[0]]).all():
+        if not np.isfinite(outputs[fitting[0]]).all():
             raise self._network.unusable("answers a grey crop with NaN or infinity")
         return fitting[0]

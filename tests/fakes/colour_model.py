@@ -7,9 +7,8 @@ import pytest
 
 from services.common.models import TensorLayout
 from tests.fakes.embedding_network import HEIGHT_PX, WIDTH_PX, write_network
-from tests.integration.reid.conversations import Model
 
-COLOUR = Model("mean-colour", 48)
+MODEL_ID, DIMENSIONS = "mean-colour", 48
 
 _ENTRY = """
 [mean-colour]
@@ -37,12 +36,12 @@ deviation = [1.0, 1.0, 1.0]
 def register(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Register the model as a user does; return the value of SPOTON_REID_EMBEDDER."""
     path = write_network(
-        folder / "mean-colour.onnx", TensorLayout.NCHW, dimensions=COLOUR.dimensions
+        folder / "mean-colour.onnx", TensorLayout.NCHW, dimensions=DIMENSIONS
     )
     table = folder / "models.toml"
     table.write_text(
         _ENTRY.format(
-            dimensions=COLOUR.dimensions,
+            dimensions=DIMENSIONS,
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             width=WIDTH_PX,
             height=HEIGHT_PX,
