@@ -138,6 +138,7 @@ class BoxmotLibrary:
                 if track.id not in library_ids
             ]
             setattr(self._tracker, name, kept)
+        # StrongSORT has its tracks under two names.
         if "tracks" in self._kind.lists:
             self._tracker.active_tracks = self._tracker.tracks
 
