@@ -33,7 +33,8 @@ def main() -> int:
     )
     parser.add_argument("--output", type=Path, default=Path("build/models.json"))
     options = parser.parse_args()
-    console, machine = Console(highlight=False), this_machine()
+    width = None if sys.stdout.isatty() else 140
+    console, machine = Console(highlight=False, width=width), this_machine()
     tables = []
     for name in options.only or MEASUREMENTS:
         tables.append(MEASUREMENTS[name]())

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import cv2
 
-from demo.clip import ClipUnavailable
+from demo.media import MediaUnavailable
 from services.common.devices import Device, DeviceFailed, DeviceSettings
 from services.common.errors import SpotOnError
 from services.common.models import (
@@ -29,6 +30,7 @@ from services.detector.domain.merge import merge_tiles
 from services.detector.domain.tiles import RgbImage, TilePolicy
 from tests.accuracy.pets import AnnotatedFrame, NoData, annotated_frames
 from tests.accuracy.precision import Compared, Precision, precision_of
+from tests.accuracy.random_weights import TITLE, is_possible, write_rtdetr_r50
 from tests.accuracy.table import Cell, Table
 
 COLUMNS = (
@@ -40,6 +42,7 @@ COLUMNS = (
     "at score",
     "ms a frame",
 )
+MOST_SLOW_FRAMES = 12
 _LEAST_SCORE = 0.01
 """The whole curve of precision over recall needs people of low scores too."""
 
@@ -61,7 +64,7 @@ def measure() -> Table:
     rows: list[Sequence[Cell]] = []
     try:
         frames = annotated_frames()
-    except (NoData, ClipUnavailable) as reason:
+    except (NoData, MediaUnavailable) as reason:
         return Table("detectors", "Detectors", COLUMNS, (), (f"not run: {reason}",))
     for entry in load_registry().entries.values():
         if not isinstance(entry, DetectorEntry):
@@ -70,7 +73,25 @@ def measure() -> Table:
             rows.append(_row(entry, frames))
         except (SpotOnError, WrongHash, _NotHere) as reason:
             notes.append(f"{entry.model_id} not run: {reason}")
+    if is_possible():
+        rows.append(_time_of_random_weights(frames[:MOST_SLOW_FRAMES]))
+        notes.append("Of random weights only the time means anything.")
     return Table("detectors", "Detectors", COLUMNS, rows, notes)
+
+
+def _time_of_random_weights(frames: Sequence[AnnotatedFrame]) -> Sequence[Cell]:
+    """Return how long the backend `transformers` takes for a model of full size."""
+    with TemporaryDirectory() as folder:
+        entry = write_rtdetr_r50(Path(folder))
+        from services.detector.adapters.transformers import TransformersDetector
+
+        detector = TransformersDetector(
+            Path(folder), entry, DeviceSettings(), _NoWatch()
+        )
+        run = _run(detector, entry, frames)
+    name = TITLE.format(name="RT-DETR R50 in torch")
+    size = f"{entry.input_width_px} x {entry.input_height_px}"
+    return (name, size, "1 x 1", "–", "–", "–", run.frame_ms)
 
 
 class _NotHere(Exception):

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from google.protobuf import json_format
 
-from demo.clip import obtain_clip
+from demo.plaza.clip import CLIP, CLIP_NAME
 from demo.plaza.compose import DOCUMENT
 from services.detector.domain.geometry import Boxes, area, clip
 from services.detector.domain.tiles import RgbImage
@@ -50,7 +50,7 @@ def annotated_frames() -> Sequence[AnnotatedFrame]:
 
     Raises:
         NoData: SPOTON_EVAL_DATA does not hold the annotations.
-        ClipUnavailable: The recording cannot be had.
+        MediaUnavailable: The recording cannot be had.
     """
     rows = _annotations()
     cameras = json.loads(DOCUMENT.read_text(encoding="utf-8"))["cameras"]
@@ -81,8 +81,9 @@ def _annotations() -> np.ndarray:
 
 def _decoded() -> Iterator[RgbImage]:
     """Yield the annotated frames of the recording, whole."""
-    home = Path(os.environ.get("SPOTON_HOME") or ".spoton")
-    with av.open(str(obtain_clip(home / "media", lambda _line: None))) as container:
+    media = Path(os.environ.get("SPOTON_HOME") or ".spoton") / "media"
+    CLIP.obtain(media, lambda _line: None)
+    with av.open(str(media / CLIP_NAME)) as container:
         for frame in islice(container.decode(video=0), FRAMES):
             yield frame.to_ndarray(format="rgb24")
 

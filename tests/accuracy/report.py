@@ -65,7 +65,9 @@ def _markdown_row(cells: Sequence[Cell]) -> str:
 
 
 def _text(cell: Cell) -> str:
-    """Return a cell for people; a number of any size with three digits that count."""
-    if isinstance(cell, float):
-        return f"{cell:.3f}" if abs(cell) < 1 else f"{cell:.3g}"
-    return str(cell)
+    """Return a cell for people; of a number of any size, three digits that count."""
+    if not isinstance(cell, float):
+        return str(cell)
+    if abs(cell) < 1:
+        return f"{cell:.3f}"
+    return f"{cell:.0f}" if abs(cell) >= 100 else f"{cell:#.3g}"
