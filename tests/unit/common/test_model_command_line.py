@@ -137,6 +137,19 @@ def test_describe_says_what_it_cannot_tell(
     assert tomllib.loads(text)["odd"]["head"] == ""
 
 
+def test_describe_counts_the_classes_of_rfdetr_from_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The people of an RF-DETR of COCO are class 1, those of the others class 0."""
+    rfdetr = {"dets": np.zeros((9, 4)), "labels": np.zeros((9, 91))}
+    yolo = {"output0": np.zeros((8, 84))}
+    classes = [
+        described(capsys, str(write_network(tmp_path / name, outputs, size=(64, 64))))
+        for name, outputs in (("rfdetr.onnx", rfdetr), ("yolo.onnx", yolo))
+    ]
+    assert [one.get("person_class", 0) for one in classes] == [1, 0]
+
+
 def test_describe_recognises_an_embedder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
