@@ -203,6 +203,16 @@ def test_a_part_that_is_all_there_is_no_trap(tmp_path: Path, web: Web) -> None:
     assert web.ranges == [f"bytes={len(WEIGHTS)}-", None]
 
 
+def test_a_refusal_of_parts_nobody_asked_for_is_no_trap(
+    tmp_path: Path, web: Web
+) -> None:
+    """A server that answers 416 to a plain request is asked once, and given up."""
+    url = web.serve("/net", Page(WEIGHTS, status=416))
+    with pytest.raises(Unavailable, match="answered HTTP 416"):
+        locate(net(url), None, tmp_path)
+    assert web.ranges == [None]
+
+
 def test_tries_the_next_source(tmp_path: Path, web: Web) -> None:
     """A source that is away, or has another file, is passed over, and that is said."""
     web.serve("/wrong", Page(b"something else"))
