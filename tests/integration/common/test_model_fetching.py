@@ -68,6 +68,15 @@ def test_fetches_once_and_remembers_the_origin(tmp_path: Path, web: Web) -> None
         assert f"cache, fetched from {url} at 20" in file.origin
 
 
+def test_a_key_in_an_address_is_told_to_nobody(tmp_path: Path, web: Web) -> None:
+    """Neither progress nor notes nor the entry in a log show what follows the path."""
+    url = web.serve("/net?key=hush", Page(WEIGHTS))
+    entry, said = net("https://127.0.0.1:9/gone?key=hush", url), []
+    located = locate(entry, None, tmp_path, report=said.append)
+    assert f"fetching net.onnx from {url.removesuffix('?key=hush')}" in said
+    assert "hush" not in f"{entry} {said} {located}"
+
+
 def test_several_files_are_in_one_folder(tmp_path: Path, web: Web) -> None:
     """A model of several files is a folder of its own name, in either place."""
     files = [
