@@ -103,8 +103,8 @@ class EmbeddingService(Batcher[RgbImage, Vector]):
     def _embed(self, crops: Sequence[RgbImage]) -> Sequence[Vector | BrokenAnswer]:
         """Run the embedder, and count what it could not answer."""
         vectors = self._embedder.embed(crops)
-        finite = np.isfinite(vectors).all(axis=1)
-        self._broken.note(len(finite) - int(finite.sum()))
+        finite = [bool(np.isfinite(vector).all()) for vector in vectors]
+        self._broken.note(finite.count(False))
         return [
             vector if is_finite else BrokenAnswer(self.model.model_id)
             for vector, is_finite in zip(vectors, finite, strict=True)
