@@ -42,10 +42,12 @@ class AnalyticsServiceStub(object):
     first to the last sighting; a single sighting lasts 0 s and still counts.
 
     Visit: a part of a presence whose sightings all lie inside a zone. It is
-    entered at its first sighting and left at its last. A sighting elsewhere, or
-    an absence, ends it; a sighting without a position neither begins nor ends
-    it. A point on the border of a zone counts as inside or outside, but the
-    same way for every figure. Zones may overlap: visits to each count.
+    entered at its first sighting, and left at the first sighting that is not
+    inside, or at its last sighting where none follows within the absence limit.
+    A sighting without a position lies in no zone. A point on the border between
+    two zones that share it lies in one of them. Zones may overlap: visits to
+    each count. A zone counts from when it was made; one that was moved or
+    deleted keeps the visits that it had.
 
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as
@@ -60,6 +62,8 @@ class AnalyticsServiceStub(object):
     Gaps: a stretch of events that was lost before it could be stored. Nothing
     is made up for it: presences end at the last sighting before a gap that is
     longer than the absence limit. Every answer lists the gaps in its range.
+
+    Durations are exact to the microsecond, and positions to a millimetre.
 
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.
@@ -153,10 +157,12 @@ class AnalyticsServiceServicer(object):
     first to the last sighting; a single sighting lasts 0 s and still counts.
 
     Visit: a part of a presence whose sightings all lie inside a zone. It is
-    entered at its first sighting and left at its last. A sighting elsewhere, or
-    an absence, ends it; a sighting without a position neither begins nor ends
-    it. A point on the border of a zone counts as inside or outside, but the
-    same way for every figure. Zones may overlap: visits to each count.
+    entered at its first sighting, and left at the first sighting that is not
+    inside, or at its last sighting where none follows within the absence limit.
+    A sighting without a position lies in no zone. A point on the border between
+    two zones that share it lies in one of them. Zones may overlap: visits to
+    each count. A zone counts from when it was made; one that was moved or
+    deleted keeps the visits that it had.
 
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as
@@ -171,6 +177,8 @@ class AnalyticsServiceServicer(object):
     Gaps: a stretch of events that was lost before it could be stored. Nothing
     is made up for it: presences end at the last sighting before a gap that is
     longer than the absence limit. Every answer lists the gaps in its range.
+
+    Durations are exact to the microsecond, and positions to a millimetre.
 
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.
@@ -198,7 +206,7 @@ class AnalyticsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetCrossings(self, request, context):
-        """Counts who entered and left, by zone.
+        """Counts who entered and left, by zone and by tripwire.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -233,7 +241,7 @@ class AnalyticsServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetSpeed(self, request, context):
-        """Measures how fast people moved, step by step.
+        """Measures how fast people moved.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -358,10 +366,12 @@ class AnalyticsService(object):
     first to the last sighting; a single sighting lasts 0 s and still counts.
 
     Visit: a part of a presence whose sightings all lie inside a zone. It is
-    entered at its first sighting and left at its last. A sighting elsewhere, or
-    an absence, ends it; a sighting without a position neither begins nor ends
-    it. A point on the border of a zone counts as inside or outside, but the
-    same way for every figure. Zones may overlap: visits to each count.
+    entered at its first sighting, and left at the first sighting that is not
+    inside, or at its last sighting where none follows within the absence limit.
+    A sighting without a position lies in no zone. A point on the border between
+    two zones that share it lies in one of them. Zones may overlap: visits to
+    each count. A zone counts from when it was made; one that was moved or
+    deleted keeps the visits that it had.
 
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as
@@ -376,6 +386,8 @@ class AnalyticsService(object):
     Gaps: a stretch of events that was lost before it could be stored. Nothing
     is made up for it: presences end at the last sighting before a gap that is
     longer than the absence limit. Every answer lists the gaps in its range.
+
+    Durations are exact to the microsecond, and positions to a millimetre.
 
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.

@@ -43,10 +43,12 @@ class AnalyticsServiceStub:
     first to the last sighting; a single sighting lasts 0 s and still counts.
 
     Visit: a part of a presence whose sightings all lie inside a zone. It is
-    entered at its first sighting and left at its last. A sighting elsewhere, or
-    an absence, ends it; a sighting without a position neither begins nor ends
-    it. A point on the border of a zone counts as inside or outside, but the
-    same way for every figure. Zones may overlap: visits to each count.
+    entered at its first sighting, and left at the first sighting that is not
+    inside, or at its last sighting where none follows within the absence limit.
+    A sighting without a position lies in no zone. A point on the border between
+    two zones that share it lies in one of them. Zones may overlap: visits to
+    each count. A zone counts from when it was made; one that was moved or
+    deleted keeps the visits that it had.
 
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as
@@ -61,6 +63,8 @@ class AnalyticsServiceStub:
     Gaps: a stretch of events that was lost before it could be stored. Nothing
     is made up for it: presences end at the last sighting before a gap that is
     longer than the absence limit. Every answer lists the gaps in its range.
+
+    Durations are exact to the microsecond, and positions to a millimetre.
 
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.
@@ -77,7 +81,7 @@ class AnalyticsServiceStub:
     GetUniquePersons: _grpc.UnaryUnaryMultiCallable[_presence_pb2.GetUniquePersonsRequest, _presence_pb2.GetUniquePersonsResponse]
     """Counts different persons."""
     GetCrossings: _grpc.UnaryUnaryMultiCallable[_presence_pb2.GetCrossingsRequest, _presence_pb2.GetCrossingsResponse]
-    """Counts who entered and left, by zone."""
+    """Counts who entered and left, by zone and by tripwire."""
     GetDwell: _grpc.UnaryUnaryMultiCallable[_presence_pb2.GetDwellRequest, _presence_pb2.GetDwellResponse]
     """Describes how long visits lasted, by zone."""
     GetFlow: _grpc.UnaryUnaryMultiCallable[_movement_pb2.GetFlowRequest, _movement_pb2.GetFlowResponse]
@@ -87,7 +91,7 @@ class AnalyticsServiceStub:
     GetHeatmap: _grpc.UnaryUnaryMultiCallable[_movement_pb2.GetHeatmapRequest, _movement_pb2.GetHeatmapResponse]
     """Measures where on the floor people were, and for how long."""
     GetSpeed: _grpc.UnaryUnaryMultiCallable[_movement_pb2.GetSpeedRequest, _movement_pb2.GetSpeedResponse]
-    """Measures how fast people moved, step by step."""
+    """Measures how fast people moved."""
     GetFrequentAreas: _grpc.UnaryUnaryMultiCallable[_movement_pb2.GetFrequentAreasRequest, _movement_pb2.GetFrequentAreasResponse]
     """Finds the areas of the floor where people spend their time."""
     StreamJourney: _grpc.UnaryStreamMultiCallable[_movement_pb2.StreamJourneyRequest, _movement_pb2.StreamJourneyResponse]
@@ -113,10 +117,12 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
     first to the last sighting; a single sighting lasts 0 s and still counts.
 
     Visit: a part of a presence whose sightings all lie inside a zone. It is
-    entered at its first sighting and left at its last. A sighting elsewhere, or
-    an absence, ends it; a sighting without a position neither begins nor ends
-    it. A point on the border of a zone counts as inside or outside, but the
-    same way for every figure. Zones may overlap: visits to each count.
+    entered at its first sighting, and left at the first sighting that is not
+    inside, or at its last sighting where none follows within the absence limit.
+    A sighting without a position lies in no zone. A point on the border between
+    two zones that share it lies in one of them. Zones may overlap: visits to
+    each count. A zone counts from when it was made; one that was moved or
+    deleted keeps the visits that it had.
 
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as
@@ -132,6 +138,8 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
     is made up for it: presences end at the last sighting before a gap that is
     longer than the absence limit. Every answer lists the gaps in its range.
 
+    Durations are exact to the microsecond, and positions to a millimetre.
+
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.
     """
@@ -144,7 +152,7 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
     GetUniquePersons: _aio.UnaryUnaryMultiCallable[_presence_pb2.GetUniquePersonsRequest, _presence_pb2.GetUniquePersonsResponse]  # type: ignore[assignment]
     """Counts different persons."""
     GetCrossings: _aio.UnaryUnaryMultiCallable[_presence_pb2.GetCrossingsRequest, _presence_pb2.GetCrossingsResponse]  # type: ignore[assignment]
-    """Counts who entered and left, by zone."""
+    """Counts who entered and left, by zone and by tripwire."""
     GetDwell: _aio.UnaryUnaryMultiCallable[_presence_pb2.GetDwellRequest, _presence_pb2.GetDwellResponse]  # type: ignore[assignment]
     """Describes how long visits lasted, by zone."""
     GetFlow: _aio.UnaryUnaryMultiCallable[_movement_pb2.GetFlowRequest, _movement_pb2.GetFlowResponse]  # type: ignore[assignment]
@@ -154,7 +162,7 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
     GetHeatmap: _aio.UnaryUnaryMultiCallable[_movement_pb2.GetHeatmapRequest, _movement_pb2.GetHeatmapResponse]  # type: ignore[assignment]
     """Measures where on the floor people were, and for how long."""
     GetSpeed: _aio.UnaryUnaryMultiCallable[_movement_pb2.GetSpeedRequest, _movement_pb2.GetSpeedResponse]  # type: ignore[assignment]
-    """Measures how fast people moved, step by step."""
+    """Measures how fast people moved."""
     GetFrequentAreas: _aio.UnaryUnaryMultiCallable[_movement_pb2.GetFrequentAreasRequest, _movement_pb2.GetFrequentAreasResponse]  # type: ignore[assignment]
     """Finds the areas of the floor where people spend their time."""
     StreamJourney: _aio.UnaryStreamMultiCallable[_movement_pb2.StreamJourneyRequest, _movement_pb2.StreamJourneyResponse]  # type: ignore[assignment]
@@ -179,10 +187,12 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
     first to the last sighting; a single sighting lasts 0 s and still counts.
 
     Visit: a part of a presence whose sightings all lie inside a zone. It is
-    entered at its first sighting and left at its last. A sighting elsewhere, or
-    an absence, ends it; a sighting without a position neither begins nor ends
-    it. A point on the border of a zone counts as inside or outside, but the
-    same way for every figure. Zones may overlap: visits to each count.
+    entered at its first sighting, and left at the first sighting that is not
+    inside, or at its last sighting where none follows within the absence limit.
+    A sighting without a position lies in no zone. A point on the border between
+    two zones that share it lies in one of them. Zones may overlap: visits to
+    each count. A zone counts from when it was made; one that was moved or
+    deleted keeps the visits that it had.
 
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as
@@ -197,6 +207,8 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
     Gaps: a stretch of events that was lost before it could be stored. Nothing
     is made up for it: presences end at the last sighting before a gap that is
     longer than the absence limit. Every answer lists the gaps in its range.
+
+    Durations are exact to the microsecond, and positions to a millimetre.
 
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.
@@ -232,7 +244,7 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _presence_pb2.GetCrossingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_presence_pb2.GetCrossingsResponse, _abc.Awaitable[_presence_pb2.GetCrossingsResponse]]:
-        """Counts who entered and left, by zone."""
+        """Counts who entered and left, by zone and by tripwire."""
 
     @_abc_1.abstractmethod
     def GetDwell(
@@ -272,7 +284,7 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _movement_pb2.GetSpeedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_movement_pb2.GetSpeedResponse, _abc.Awaitable[_movement_pb2.GetSpeedResponse]]:
-        """Measures how fast people moved, step by step."""
+        """Measures how fast people moved."""
 
     @_abc_1.abstractmethod
     def GetFrequentAreas(

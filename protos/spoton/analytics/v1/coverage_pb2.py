@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spoton/analytics/v1/coverage.proto\x12\x13spoton.analytics.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x01\n\x08\x43overage\x12\x30\n\x0cstored_until\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rabsence_limit\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\x04gaps\x18\x03 \x03(\x0b\x32\x1f.spoton.analytics.v1.HistoryGap\"\x7f\n\nHistoryGap\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0blost_events\x18\x03 \x01(\x04\x42]\n\x17\x64\x65v.spoton.analytics.v1B\rCoverageProtoP\x01Z1spoton.dev/protos/spoton/analytics/v1;analyticsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spoton/analytics/v1/coverage.proto\x12\x13spoton.analytics.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x01\n\x08\x43overage\x12\x30\n\x0cstored_until\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rabsence_limit\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12-\n\x04gaps\x18\x03 \x03(\x0b\x32\x1f.spoton.analytics.v1.HistoryGap\"\x94\x01\n\nHistoryGap\x12\x13\n\x0btimeline_id\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0blost_events\x18\x03 \x01(\x04\x42]\n\x17\x64\x65v.spoton.analytics.v1B\rCoverageProtoP\x01Z1spoton.dev/protos/spoton/analytics/v1;analyticsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\027dev.spoton.analytics.v1B\rCoverageProtoP\001Z1spoton.dev/protos/spoton/analytics/v1;analyticsv1'
   _globals['_COVERAGE']._serialized_start=125
   _globals['_COVERAGE']._serialized_end=282
-  _globals['_HISTORYGAP']._serialized_start=284
-  _globals['_HISTORYGAP']._serialized_end=411
+  _globals['_HISTORYGAP']._serialized_start=285
+  _globals['_HISTORYGAP']._serialized_end=433
 # @@protoc_insertion_point(module_scope)

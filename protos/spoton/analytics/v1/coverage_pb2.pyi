@@ -41,7 +41,7 @@ class Coverage(_message.Message):
 
     @_builtins.property
     def gaps(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryGap]:
-        """Gaps that touch the range, by their start. Not cut at its edges."""
+        """Gaps that touch the range, by timeline, then start. Not cut at its edges."""
 
     def __init__(
         self,
@@ -60,15 +60,18 @@ Global___Coverage: _TypeAlias = Coverage  # noqa: Y015
 
 @_typing.final
 class HistoryGap(_message.Message):
-    """A stretch of events that was lost before it could be stored. Persons may have
-    been there; nothing is known.
+    """A stretch of a timeline whose events were lost before they could be stored.
+    Persons may have been there; nothing is known.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    TIMELINE_ID_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     LOST_EVENTS_FIELD_NUMBER: _builtins.int
+    timeline_id: _builtins.str
+    """Timeline."""
     lost_events: _builtins.int
     """Events that were lost. Range: >= 1."""
     @_builtins.property
@@ -79,20 +82,19 @@ class HistoryGap(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Capture time of the first frame set stored after it, UTC. Absent while none
-        is.
-        """
+        """Capture time of the first frame set stored after it, UTC."""
 
     def __init__(
         self,
         *,
+        timeline_id: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         lost_events: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "lost_events", b"lost_events", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "lost_events", b"lost_events", "start_time", b"start_time", "timeline_id", b"timeline_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

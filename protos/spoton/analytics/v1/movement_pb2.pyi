@@ -53,14 +53,14 @@ class GetFlowRequest(_message.Message):
 
     @_builtins.property
     def zone_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Zones between which to count; visits to others are passed over. Empty means
-        all.
+        """Zones between which to count, at most 200; visits to others are passed
+        over. Empty means all that there are now.
         """
 
     @_builtins.property
     def max_transit(self) -> _duration_pb2.Duration:
         """Longest time from leaving the one zone to entering the other. Absent means
-        no limit.
+        30 minutes. Range: > 0, at most 24 hours.
         """
 
     def __init__(
@@ -115,9 +115,9 @@ Global___GetFlowResponse: _TypeAlias = GetFlowResponse  # noqa: Y015
 @_typing.final
 class ZoneFlow(_message.Message):
     """Transitions from one zone to another. A person's visits are taken in the
-    order in which they were entered (at the same moment: by zone_id); each but
-    the first, if entered in the range, is a transition from the one before it,
-    which may lie before the range.
+    order in which they were entered (at the same moment: by zone_id). Each that
+    was entered in the range is a transition from the one before it, unless that
+    was left longer than max_transit before; it may lie before the range.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -172,7 +172,6 @@ class GetHeatmapRequest(_message.Message):
     TIMELINE_IDS_FIELD_NUMBER: _builtins.int
     FLOOR_ID_FIELD_NUMBER: _builtins.int
     CELL_SIZE_M_FIELD_NUMBER: _builtins.int
-    INCLUDE_PROVISIONAL_FIELD_NUMBER: _builtins.int
     GLOBAL_ID_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
@@ -182,10 +181,10 @@ class GetHeatmapRequest(_message.Message):
     """
     cell_size_m: _builtins.float
     """Side of a cell, metres: a multiple of 0.25. 0 means 0.5. Range: [0.25, 50]."""
-    include_provisional: _builtins.bool
-    """Count persons whose identity never became final, too."""
     global_id: _builtins.int
-    """Only this person. 0 means all."""
+    """Only this person, and then only of timelines in which it is known. 0 means
+    all.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Beginning of the range, UTC, included."""
@@ -207,12 +206,11 @@ class GetHeatmapRequest(_message.Message):
         timeline_ids: _abc.Iterable[_builtins.str] | None = ...,
         floor_id: _builtins.str = ...,
         cell_size_m: _builtins.float = ...,
-        include_provisional: _builtins.bool = ...,
         global_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cell_size_m", b"cell_size_m", "end_time", b"end_time", "environment_id", b"environment_id", "floor_id", b"floor_id", "global_id", b"global_id", "include_provisional", b"include_provisional", "start_time", b"start_time", "timeline_ids", b"timeline_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cell_size_m", b"cell_size_m", "end_time", b"end_time", "environment_id", b"environment_id", "floor_id", b"floor_id", "global_id", b"global_id", "start_time", b"start_time", "timeline_ids", b"timeline_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,7 +218,7 @@ Global___GetHeatmapRequest: _TypeAlias = GetHeatmapRequest  # noqa: Y015
 
 @_typing.final
 class GetHeatmapResponse(_message.Message):
-    """Where on the floor people were. Cell (column, row) holds column * size <= x <
+    """Where on the floor people were, provisional or not. Cell (column, row) holds column * size <= x <
     (column + 1) * size, and y likewise: the grid begins at the floor's origin.
     """
 
@@ -229,15 +227,12 @@ class GetHeatmapResponse(_message.Message):
     FLOOR_ID_FIELD_NUMBER: _builtins.int
     CELL_SIZE_M_FIELD_NUMBER: _builtins.int
     CELLS_FIELD_NUMBER: _builtins.int
-    PERSONS_FIELD_NUMBER: _builtins.int
     DWELL_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
     floor_id: _builtins.str
     """Level."""
     cell_size_m: _builtins.float
     """Side of a cell, metres."""
-    persons: _builtins.int
-    """Persons somewhere on the level."""
     @_builtins.property
     def cells(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeatmapCell]:
         """Cells in which somebody was, by row, then column. At most 250,000; with
@@ -258,13 +253,12 @@ class GetHeatmapResponse(_message.Message):
         floor_id: _builtins.str = ...,
         cell_size_m: _builtins.float = ...,
         cells: _abc.Iterable[Global___HeatmapCell] | None = ...,
-        persons: _builtins.int = ...,
         dwell: _duration_pb2.Duration | None = ...,
         coverage: _coverage_pb2.Coverage | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "dwell", b"dwell"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cell_size_m", b"cell_size_m", "cells", b"cells", "coverage", b"coverage", "dwell", b"dwell", "floor_id", b"floor_id", "persons", b"persons"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cell_size_m", b"cell_size_m", "cells", b"cells", "coverage", b"coverage", "dwell", b"dwell", "floor_id", b"floor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -278,30 +272,34 @@ class HeatmapCell(_message.Message):
 
     COLUMN_FIELD_NUMBER: _builtins.int
     ROW_FIELD_NUMBER: _builtins.int
-    PERSONS_FIELD_NUMBER: _builtins.int
-    DWELL_S_FIELD_NUMBER: _builtins.int
+    PASSAGES_FIELD_NUMBER: _builtins.int
+    DWELL_FIELD_NUMBER: _builtins.int
     column: _builtins.int
     """Number along x; negative left of the origin."""
     row: _builtins.int
     """Number along y; negative below the origin."""
-    persons: _builtins.int
-    """Different persons with a sighting in it: presence."""
-    dwell_s: _builtins.float
-    """Time that persons spent in it, seconds: dwell. A sighting stands for the
-    time to the next one of its presence, and the last of a presence for none.
-    A sighting counts in the range that holds its capture time, whole.
+    passages: _builtins.int
+    """Presence: how often somebody came into one of its 0.25 m cells, from
+    another or from nowhere.
     """
+    @_builtins.property
+    def dwell(self) -> _duration_pb2.Duration:
+        """Dwell: time that persons spent in it, summed over persons. A sighting
+        stands for the time to the identity's next one within the absence limit,
+        else for none, and counts whole in the range that holds its capture time.
+        """
+
     def __init__(
         self,
         *,
         column: _builtins.int = ...,
         row: _builtins.int = ...,
-        persons: _builtins.int = ...,
-        dwell_s: _builtins.float = ...,
+        passages: _builtins.int = ...,
+        dwell: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dwell", b"dwell"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "dwell_s", b"dwell_s", "persons", b"persons", "row", b"row"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["column", b"column", "dwell", b"dwell", "passages", b"passages", "row", b"row"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -316,16 +314,18 @@ class GetSpeedRequest(_message.Message):
     ENVIRONMENT_ID_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
-    STEP_FIELD_NUMBER: _builtins.int
     TIMELINE_IDS_FIELD_NUMBER: _builtins.int
-    INCLUDE_PROVISIONAL_FIELD_NUMBER: _builtins.int
+    FLOOR_ID_FIELD_NUMBER: _builtins.int
     GLOBAL_ID_FIELD_NUMBER: _builtins.int
+    PERCENTILES_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
-    include_provisional: _builtins.bool
-    """Count persons whose identity never became final, too."""
+    floor_id: _builtins.str
+    """Level of the environment, as in GetHeatmapRequest."""
     global_id: _builtins.int
-    """Only this person. 0 means all."""
+    """Only this person, and then only of timelines in which it is known. 0 means
+    all.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Beginning of the range, UTC, included."""
@@ -335,14 +335,14 @@ class GetSpeedRequest(_message.Message):
         """End of the range, UTC, excluded."""
 
     @_builtins.property
-    def step(self) -> _duration_pb2.Duration:
-        """Length of a step; steps begin at start_time, and the last may be shorter.
-        Absent means one step. At most 10,000 steps in the range.
-        """
-
-    @_builtins.property
     def timeline_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Timelines to count in. Empty means all of the environment."""
+
+    @_builtins.property
+    def percentiles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Percentiles wanted. Range: [0, 100] each, at most 20; empty means 25, 50,
+        75, 90 and 95.
+        """
 
     def __init__(
         self,
@@ -350,14 +350,14 @@ class GetSpeedRequest(_message.Message):
         environment_id: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
-        step: _duration_pb2.Duration | None = ...,
         timeline_ids: _abc.Iterable[_builtins.str] | None = ...,
-        include_provisional: _builtins.bool = ...,
+        floor_id: _builtins.str = ...,
         global_id: _builtins.int = ...,
+        percentiles: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "environment_id", b"environment_id", "global_id", b"global_id", "include_provisional", b"include_provisional", "start_time", b"start_time", "step", b"step", "timeline_ids", b"timeline_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "environment_id", b"environment_id", "floor_id", b"floor_id", "global_id", b"global_id", "percentiles", b"percentiles", "start_time", b"start_time", "timeline_ids", b"timeline_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -365,15 +365,39 @@ Global___GetSpeedRequest: _TypeAlias = GetSpeedRequest  # noqa: Y015
 
 @_typing.final
 class GetSpeedResponse(_message.Message):
-    """How fast people moved."""
+    """How fast people moved, provisional or not: the length of each sighting's
+    filtered velocity, weighted with the time that the sighting stands for, as in
+    HeatmapCell. Sightings without a velocity are left out.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STEPS_FIELD_NUMBER: _builtins.int
+    FLOOR_ID_FIELD_NUMBER: _builtins.int
+    HISTOGRAM_FIELD_NUMBER: _builtins.int
+    PERSON_TIME_FIELD_NUMBER: _builtins.int
+    MEAN_MPS_FIELD_NUMBER: _builtins.int
+    PERCENTILES_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
+    floor_id: _builtins.str
+    """Level."""
+    mean_mps: _builtins.float
+    """Mean speed over that time, standing still included, metres per second, each
+    bin taken at its middle: off by no more than 0.05. Absent where nobody was.
+    """
     @_builtins.property
-    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpeedStep]:
-        """Every step of the range, in order."""
+    def histogram(self) -> _containers.RepeatedCompositeFieldContainer[_duration_pb2.Duration]:
+        """Time that persons moved at a speed, summed over persons: bin i holds i *
+        0.1 m/s <= speed < (i + 1) * 0.1 m/s, and bin 100 everything faster. As
+        many bins as are needed; empty where nobody was.
+        """
+
+    @_builtins.property
+    def person_time(self) -> _duration_pb2.Duration:
+        """Sum over all bins."""
+
+    @_builtins.property
+    def percentiles(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpeedPercentile]:
+        """The percentiles asked for, in their order. Empty where nobody was."""
 
     @_builtins.property
     def coverage(self) -> _coverage_pb2.Coverage:
@@ -382,61 +406,48 @@ class GetSpeedResponse(_message.Message):
     def __init__(
         self,
         *,
-        steps: _abc.Iterable[Global___SpeedStep] | None = ...,
-        coverage: _coverage_pb2.Coverage | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "steps", b"steps"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetSpeedResponse: _TypeAlias = GetSpeedResponse  # noqa: Y015
-
-@_typing.final
-class SpeedStep(_message.Message):
-    """Movement in one step. It is made of pairs of neighbouring sightings of one
-    presence that both have a position on the same level; a pair counts in the
-    step that holds its first sighting, whole.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    START_TIME_FIELD_NUMBER: _builtins.int
-    DISTANCE_M_FIELD_NUMBER: _builtins.int
-    PERSON_TIME_FIELD_NUMBER: _builtins.int
-    MEAN_MPS_FIELD_NUMBER: _builtins.int
-    distance_m: _builtins.float
-    """Sum of the straight distances between the two, metres."""
-    mean_mps: _builtins.float
-    """distance_m / person_time, metres per second: standing still counts. Absent
-    without person_time.
-    """
-    @_builtins.property
-    def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Beginning of the step, UTC."""
-
-    @_builtins.property
-    def person_time(self) -> _duration_pb2.Duration:
-        """Sum of the times between the two."""
-
-    def __init__(
-        self,
-        *,
-        start_time: _timestamp_pb2.Timestamp | None = ...,
-        distance_m: _builtins.float = ...,
+        floor_id: _builtins.str = ...,
+        histogram: _abc.Iterable[_duration_pb2.Duration] | None = ...,
         person_time: _duration_pb2.Duration | None = ...,
         mean_mps: _builtins.float | None = ...,
+        percentiles: _abc.Iterable[Global___SpeedPercentile] | None = ...,
+        coverage: _coverage_pb2.Coverage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_mean_mps", b"_mean_mps", "mean_mps", b"mean_mps", "person_time", b"person_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_mean_mps", b"_mean_mps", "coverage", b"coverage", "mean_mps", b"mean_mps", "person_time", b"person_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mean_mps", b"_mean_mps", "distance_m", b"distance_m", "mean_mps", b"mean_mps", "person_time", b"person_time", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mean_mps", b"_mean_mps", "coverage", b"coverage", "floor_id", b"floor_id", "histogram", b"histogram", "mean_mps", b"mean_mps", "percentiles", b"percentiles", "person_time", b"person_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mean_mps: _TypeAlias = _typing.Literal["mean_mps"]  # noqa: Y015
     _WhichOneofArgType__mean_mps: _TypeAlias = _typing.Literal["_mean_mps", b"_mean_mps"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mean_mps) -> _WhichOneofReturnType__mean_mps | None: ...
 
-Global___SpeedStep: _TypeAlias = SpeedStep  # noqa: Y015
+Global___GetSpeedResponse: _TypeAlias = GetSpeedResponse  # noqa: Y015
+
+@_typing.final
+class SpeedPercentile(_message.Message):
+    """One percentile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERCENT_FIELD_NUMBER: _builtins.int
+    SPEED_MPS_FIELD_NUMBER: _builtins.int
+    percent: _builtins.float
+    """Share of the time at no more than this speed, percent. Range: [0, 100]."""
+    speed_mps: _builtins.float
+    """The speed, metres per second, interpolated linearly within its bin."""
+    def __init__(
+        self,
+        *,
+        percent: _builtins.float = ...,
+        speed_mps: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["percent", b"percent", "speed_mps", b"speed_mps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeedPercentile: _TypeAlias = SpeedPercentile  # noqa: Y015
 
 @_typing.final
 class GetFrequentAreasRequest(_message.Message):
@@ -449,18 +460,15 @@ class GetFrequentAreasRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     TIMELINE_IDS_FIELD_NUMBER: _builtins.int
     FLOOR_ID_FIELD_NUMBER: _builtins.int
-    INCLUDE_PROVISIONAL_FIELD_NUMBER: _builtins.int
     RADIUS_M_FIELD_NUMBER: _builtins.int
     MIN_DWELL_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
     floor_id: _builtins.str
     """Level of the environment, as in GetHeatmapRequest."""
-    include_provisional: _builtins.bool
-    """Count persons whose identity never became final, too."""
     radius_m: _builtins.float
-    """Distance within which places belong together, metres. 0 means 1. Range:
-    [0.25, 20].
+    """Distance within which places belong together, metres, itself included. 0
+    means 1. Range: [0.25, 20].
     """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
@@ -488,13 +496,12 @@ class GetFrequentAreasRequest(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         timeline_ids: _abc.Iterable[_builtins.str] | None = ...,
         floor_id: _builtins.str = ...,
-        include_provisional: _builtins.bool = ...,
         radius_m: _builtins.float = ...,
         min_dwell: _duration_pb2.Duration | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "min_dwell", b"min_dwell", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "environment_id", b"environment_id", "floor_id", b"floor_id", "include_provisional", b"include_provisional", "min_dwell", b"min_dwell", "radius_m", b"radius_m", "start_time", b"start_time", "timeline_ids", b"timeline_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "environment_id", b"environment_id", "floor_id", b"floor_id", "min_dwell", b"min_dwell", "radius_m", b"radius_m", "start_time", b"start_time", "timeline_ids", b"timeline_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -504,7 +511,7 @@ Global___GetFrequentAreasRequest: _TypeAlias = GetFrequentAreasRequest  # noqa: 
 class GetFrequentAreasResponse(_message.Message):
     """Where people spend their time: clusters found by DBSCAN (Ester et al., 1996)
     among the centres of the heatmap's 0.25 m cells, each weighted by its dwell.
-    Cells without dwell take no part.
+    Cells without dwell take no part. Provisional persons count.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -552,10 +559,12 @@ class FrequentArea(_message.Message):
     CENTRE_FIELD_NUMBER: _builtins.int
     HULL_FIELD_NUMBER: _builtins.int
     DWELL_FIELD_NUMBER: _builtins.int
-    PERSONS_FIELD_NUMBER: _builtins.int
+    PASSAGES_FIELD_NUMBER: _builtins.int
     AREA_M2_FIELD_NUMBER: _builtins.int
-    persons: _builtins.int
-    """Different persons with a sighting in it."""
+    passages: _builtins.int
+    """How often somebody came into one of its cells, from another or from
+    nowhere.
+    """
     area_m2: _builtins.float
     """Area of its cells, square metres."""
     @_builtins.property
@@ -578,12 +587,12 @@ class FrequentArea(_message.Message):
         centre: _geometry_pb2.FloorPoint | None = ...,
         hull: _abc.Iterable[_geometry_pb2.FloorPoint] | None = ...,
         dwell: _duration_pb2.Duration | None = ...,
-        persons: _builtins.int = ...,
+        passages: _builtins.int = ...,
         area_m2: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["centre", b"centre", "dwell", b"dwell"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_m2", b"area_m2", "centre", b"centre", "dwell", b"dwell", "hull", b"hull", "persons", b"persons"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["area_m2", b"area_m2", "centre", b"centre", "dwell", b"dwell", "hull", b"hull", "passages", b"passages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

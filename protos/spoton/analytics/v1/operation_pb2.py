@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from spoton.analytics.v1 import coverage_pb2 as spoton_dot_analytics_dot_v1_dot_coverage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#spoton/analytics/v1/operation.proto\x12\x13spoton.analytics.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"spoton/analytics/v1/coverage.proto\"\xe3\x01\n\x18GetCameraActivityRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04step\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctimeline_ids\x18\x05 \x03(\t\x12\x12\n\ncamera_ids\x18\x06 \x03(\t\"\x80\x01\n\x19GetCameraActivityResponse\x12\x32\n\x07\x63\x61meras\x18\x01 \x03(\x0b\x32!.spoton.analytics.v1.CameraSeries\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"Q\n\x0c\x43\x61meraSeries\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12.\n\x05steps\x18\x02 \x03(\x0b\x32\x1f.spoton.analytics.v1.CameraStep\"p\n\nCameraStep\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x04\x12\x11\n\tsightings\x18\x03 \x01(\x04\x12\x0f\n\x07\x63oasted\x18\x04 \x01(\x04\"\xd1\x01\n\x1aGetPipelineActivityRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04step\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctimeline_ids\x18\x05 \x03(\t\"\x80\x01\n\x1bGetPipelineActivityResponse\x12\x30\n\x05steps\x18\x01 \x03(\x0b\x32!.spoton.analytics.v1.PipelineStep\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"\xab\x01\n\x0cPipelineStep\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nframe_sets\x18\x02 \x01(\x04\x12\x15\n\rcamera_frames\x18\x03 \x01(\x04\x12\x11\n\tsightings\x18\x04 \x01(\x04\x12-\n\nmean_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB^\n\x17\x64\x65v.spoton.analytics.v1B\x0eOperationProtoP\x01Z1spoton.dev/protos/spoton/analytics/v1;analyticsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#spoton/analytics/v1/operation.proto\x12\x13spoton.analytics.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"spoton/analytics/v1/coverage.proto\"\xe3\x01\n\x18GetCameraActivityRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04step\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctimeline_ids\x18\x05 \x03(\t\x12\x12\n\ncamera_ids\x18\x06 \x03(\t\"\x80\x01\n\x19GetCameraActivityResponse\x12\x32\n\x07\x63\x61meras\x18\x01 \x03(\x0b\x32!.spoton.analytics.v1.CameraSeries\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"Q\n\x0c\x43\x61meraSeries\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12.\n\x05steps\x18\x02 \x03(\x0b\x32\x1f.spoton.analytics.v1.CameraStep\"\x97\x01\n\nCameraStep\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x04\x12\x0e\n\x06tracks\x18\x03 \x01(\x04\x12\x0f\n\x07\x63oasted\x18\x04 \x01(\x04\x12\x14\n\x0cunidentified\x18\x05 \x01(\x04\x12\x12\n\nmax_tracks\x18\x06 \x01(\r\"\xd1\x01\n\x1aGetPipelineActivityRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04step\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctimeline_ids\x18\x05 \x03(\t\"\x80\x01\n\x1bGetPipelineActivityResponse\x12\x30\n\x05steps\x18\x01 \x03(\x0b\x32!.spoton.analytics.v1.PipelineStep\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"\xba\x01\n\x0cPipelineStep\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nframe_sets\x18\x02 \x01(\x04\x12\x11\n\tsightings\x18\x03 \x01(\x04\x12\x0f\n\x07located\x18\x04 \x01(\x04\x12\x13\n\x0bmax_persons\x18\x06 \x01(\r\x12-\n\nmean_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB^\n\x17\x64\x65v.spoton.analytics.v1B\x0eOperationProtoP\x01Z1spoton.dev/protos/spoton/analytics/v1;analyticsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,12 +41,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCAMERAACTIVITYRESPONSE']._serialized_end=520
   _globals['_CAMERASERIES']._serialized_start=522
   _globals['_CAMERASERIES']._serialized_end=603
-  _globals['_CAMERASTEP']._serialized_start=605
-  _globals['_CAMERASTEP']._serialized_end=717
-  _globals['_GETPIPELINEACTIVITYREQUEST']._serialized_start=720
-  _globals['_GETPIPELINEACTIVITYREQUEST']._serialized_end=929
-  _globals['_GETPIPELINEACTIVITYRESPONSE']._serialized_start=932
-  _globals['_GETPIPELINEACTIVITYRESPONSE']._serialized_end=1060
-  _globals['_PIPELINESTEP']._serialized_start=1063
-  _globals['_PIPELINESTEP']._serialized_end=1234
+  _globals['_CAMERASTEP']._serialized_start=606
+  _globals['_CAMERASTEP']._serialized_end=757
+  _globals['_GETPIPELINEACTIVITYREQUEST']._serialized_start=760
+  _globals['_GETPIPELINEACTIVITYREQUEST']._serialized_end=969
+  _globals['_GETPIPELINEACTIVITYRESPONSE']._serialized_start=972
+  _globals['_GETPIPELINEACTIVITYRESPONSE']._serialized_end=1100
+  _globals['_PIPELINESTEP']._serialized_start=1103
+  _globals['_PIPELINESTEP']._serialized_end=1289
 # @@protoc_insertion_point(module_scope)

@@ -37,16 +37,17 @@ class GetCameraActivityRequest(_message.Message):
     """Environment."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Beginning of the range, UTC, included."""
+        """Beginning of the range, UTC, included. A whole minute."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """End of the range, UTC, excluded."""
+        """End of the range, UTC, excluded. A whole minute."""
 
     @_builtins.property
     def step(self) -> _duration_pb2.Duration:
         """Length of a step; steps begin at start_time, and the last may be shorter.
-        Absent means one step. At most 10,000 steps in the range.
+        Absent means one step. Range: whole minutes, at most 10,000 steps in the
+        range.
         """
 
     @_builtins.property
@@ -55,7 +56,7 @@ class GetCameraActivityRequest(_message.Message):
 
     @_builtins.property
     def camera_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Cameras. Empty means all that have history."""
+        """Cameras, at most 200. Empty means all that have history in the range."""
 
     def __init__(
         self,
@@ -135,20 +136,28 @@ Global___CameraSeries: _TypeAlias = CameraSeries  # noqa: Y015
 
 @_typing.final
 class CameraStep(_message.Message):
-    """One camera in one step. Provisional tracks count."""
+    """One camera in one step, as published: provisional tracks count, and later
+    merges and splits change nothing.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     START_TIME_FIELD_NUMBER: _builtins.int
     FRAMES_FIELD_NUMBER: _builtins.int
-    SIGHTINGS_FIELD_NUMBER: _builtins.int
+    TRACKS_FIELD_NUMBER: _builtins.int
     COASTED_FIELD_NUMBER: _builtins.int
+    UNIDENTIFIED_FIELD_NUMBER: _builtins.int
+    MAX_TRACKS_FIELD_NUMBER: _builtins.int
     frames: _builtins.int
     """Frames in stored frame sets."""
-    sightings: _builtins.int
+    tracks: _builtins.int
     """Tracks in those frames, summed over frames."""
     coasted: _builtins.int
-    """Of the sightings, the ones that were predicted and not detected."""
+    """Of these, the ones that were predicted and not detected."""
+    unidentified: _builtins.int
+    """Of these, the ones without an identity."""
+    max_tracks: _builtins.int
+    """Most tracks in one frame."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Beginning of the step, UTC."""
@@ -158,12 +167,14 @@ class CameraStep(_message.Message):
         *,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         frames: _builtins.int = ...,
-        sightings: _builtins.int = ...,
+        tracks: _builtins.int = ...,
         coasted: _builtins.int = ...,
+        unidentified: _builtins.int = ...,
+        max_tracks: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coasted", b"coasted", "frames", b"frames", "sightings", b"sightings", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coasted", b"coasted", "frames", b"frames", "max_tracks", b"max_tracks", "start_time", b"start_time", "tracks", b"tracks", "unidentified", b"unidentified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,16 +195,17 @@ class GetPipelineActivityRequest(_message.Message):
     """Environment."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Beginning of the range, UTC, included."""
+        """Beginning of the range, UTC, included. A whole minute."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """End of the range, UTC, excluded."""
+        """End of the range, UTC, excluded. A whole minute."""
 
     @_builtins.property
     def step(self) -> _duration_pb2.Duration:
         """Length of a step; steps begin at start_time, and the last may be shorter.
-        Absent means one step. At most 10,000 steps in the range.
+        Absent means one step. Range: whole minutes, at most 10,000 steps in the
+        range.
         """
 
     @_builtins.property
@@ -249,21 +261,26 @@ Global___GetPipelineActivityResponse: _TypeAlias = GetPipelineActivityResponse  
 
 @_typing.final
 class PipelineStep(_message.Message):
-    """The pipeline in one step."""
+    """The pipeline in one step, as published: provisional persons count, and later
+    merges and splits change nothing.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     START_TIME_FIELD_NUMBER: _builtins.int
     FRAME_SETS_FIELD_NUMBER: _builtins.int
-    CAMERA_FRAMES_FIELD_NUMBER: _builtins.int
     SIGHTINGS_FIELD_NUMBER: _builtins.int
+    LOCATED_FIELD_NUMBER: _builtins.int
+    MAX_PERSONS_FIELD_NUMBER: _builtins.int
     MEAN_DELAY_FIELD_NUMBER: _builtins.int
     frame_sets: _builtins.int
     """Stored frame sets."""
-    camera_frames: _builtins.int
-    """Frames of all cameras in them."""
     sightings: _builtins.int
     """Persons in them, summed over frame sets."""
+    located: _builtins.int
+    """Of these, the ones with a position."""
+    max_persons: _builtins.int
+    """Most persons in one frame set."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Beginning of the step, UTC."""
@@ -279,13 +296,14 @@ class PipelineStep(_message.Message):
         *,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         frame_sets: _builtins.int = ...,
-        camera_frames: _builtins.int = ...,
         sightings: _builtins.int = ...,
+        located: _builtins.int = ...,
+        max_persons: _builtins.int = ...,
         mean_delay: _duration_pb2.Duration | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["mean_delay", b"mean_delay", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_frames", b"camera_frames", "frame_sets", b"frame_sets", "mean_delay", b"mean_delay", "sightings", b"sightings", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame_sets", b"frame_sets", "located", b"located", "max_persons", b"max_persons", "mean_delay", b"mean_delay", "sightings", b"sightings", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

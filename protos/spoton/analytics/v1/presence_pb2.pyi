@@ -41,7 +41,7 @@ class GetOccupancyRequest(_message.Message):
 
     @_builtins.property
     def zone_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Zones to count in. Empty means all."""
+        """Zones to count in, at most 200. Empty means all that there are now."""
 
     def __init__(
         self,
@@ -61,7 +61,10 @@ Global___GetOccupancyRequest: _TypeAlias = GetOccupancyRequest  # noqa: Y015
 
 @_typing.final
 class GetOccupancyResponse(_message.Message):
-    """Who is present now."""
+    """Who is present now: in every timeline whose session has not ended, at the
+    capture time of its newest stored frame set, not by the wall clock. Where no
+    session runs, nobody is present.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -70,18 +73,18 @@ class GetOccupancyResponse(_message.Message):
     ZONES_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
     persons: _builtins.int
-    """Persons in the environment, in or outside zones: whose presence holds a
-    sighting within the absence limit before as_of_time. Range: >= 0.
+    """Persons in the environment, in or outside zones: last seen at that capture
+    time or within the absence limit before it. Range: >= 0.
     """
     @_builtins.property
     def as_of_time(self) -> _timestamp_pb2.Timestamp:
-        """Moment that is counted: Coverage.stored_until of the newest timeline asked
-        for, not the wall clock. Absent when nothing is stored.
-        """
+        """Newest of those capture times, UTC. Absent when no session runs."""
 
     @_builtins.property
     def zones(self) -> _containers.RepeatedCompositeFieldContainer[Global___ZoneOccupancy]:
-        """Persons in each zone asked for, by zone_id, also where there are none."""
+        """Those of them whose last sighting lies in the zone, for each zone asked
+        for, by zone_id, also where there are none.
+        """
 
     @_builtins.property
     def coverage(self) -> _coverage_pb2.Coverage:
@@ -114,10 +117,7 @@ class ZoneOccupancy(_message.Message):
     zone_id: _builtins.str
     """Zone."""
     persons: _builtins.int
-    """Persons whose latest visit to the zone is not over: its last sighting is
-    within the absence limit before as_of_time, and none outside followed.
-    Range: >= 0.
-    """
+    """Persons. Range: >= 0."""
     def __init__(
         self,
         *,
@@ -169,8 +169,8 @@ class GetOccupancySeriesRequest(_message.Message):
 
     @_builtins.property
     def zone_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Zones to count in. Empty means all. At most 100,000 steps, all zones
-        together.
+        """Zones to count in, at most 200. Empty means all that there are now. At most
+        100,000 steps, all zones together.
         """
 
     def __init__(
@@ -288,7 +288,7 @@ class OccupancyStep(_message.Message):
 
     @_builtins.property
     def covered(self) -> _duration_pb2.Duration:
-        """Part of the step that lies outside every gap."""
+        """Part of the step that lies outside every gap, of any timeline asked for."""
 
     def __init__(
         self,
@@ -343,11 +343,13 @@ class GetUniquePersonsRequest(_message.Message):
 
     @_builtins.property
     def zone_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Zones to count in. Empty means all."""
+        """Zones to count in, at most 200. Empty means all that there are now."""
 
     @_builtins.property
     def camera_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Cameras to count in. Empty means all that saw somebody."""
+        """Cameras to count in, at most 200. Empty means all that saw somebody in the
+        range.
+        """
 
     def __init__(
         self,
@@ -371,7 +373,7 @@ Global___GetUniquePersonsRequest: _TypeAlias = GetUniquePersonsRequest  # noqa: 
 @_typing.final
 class GetUniquePersonsResponse(_message.Message):
     """How many different persons there were. A person counts where a presence, a
-    visit, or a track in the camera has a moment in the range: it starts before
+    visit, or a track in the camera has a moment in the range: it begins before
     end_time and ends at or after start_time.
     """
 
@@ -482,6 +484,7 @@ class GetCrossingsRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     TIMELINE_IDS_FIELD_NUMBER: _builtins.int
     ZONE_IDS_FIELD_NUMBER: _builtins.int
+    TRIPWIRE_IDS_FIELD_NUMBER: _builtins.int
     INCLUDE_PROVISIONAL_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
@@ -501,7 +504,11 @@ class GetCrossingsRequest(_message.Message):
 
     @_builtins.property
     def zone_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Zones to count at. Empty means all."""
+        """Zones to count at, at most 200. Empty means all that there are now."""
+
+    @_builtins.property
+    def tripwire_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tripwires to count at, at most 200. Empty means all that there are now."""
 
     def __init__(
         self,
@@ -511,11 +518,12 @@ class GetCrossingsRequest(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         timeline_ids: _abc.Iterable[_builtins.str] | None = ...,
         zone_ids: _abc.Iterable[_builtins.str] | None = ...,
+        tripwire_ids: _abc.Iterable[_builtins.str] | None = ...,
         include_provisional: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "environment_id", b"environment_id", "include_provisional", b"include_provisional", "start_time", b"start_time", "timeline_ids", b"timeline_ids", "zone_ids", b"zone_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "environment_id", b"environment_id", "include_provisional", b"include_provisional", "start_time", b"start_time", "timeline_ids", b"timeline_ids", "tripwire_ids", b"tripwire_ids", "zone_ids", b"zone_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -528,10 +536,15 @@ class GetCrossingsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ZONES_FIELD_NUMBER: _builtins.int
+    TRIPWIRES_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def zones(self) -> _containers.RepeatedCompositeFieldContainer[Global___ZoneCrossings]:
         """Each zone asked for, by zone_id, also where nobody was."""
+
+    @_builtins.property
+    def tripwires(self) -> _containers.RepeatedCompositeFieldContainer[Global___TripwireCrossings]:
+        """Each tripwire asked for, by tripwire_id, also where nobody crossed."""
 
     @_builtins.property
     def coverage(self) -> _coverage_pb2.Coverage:
@@ -541,11 +554,12 @@ class GetCrossingsResponse(_message.Message):
         self,
         *,
         zones: _abc.Iterable[Global___ZoneCrossings] | None = ...,
+        tripwires: _abc.Iterable[Global___TripwireCrossings] | None = ...,
         coverage: _coverage_pb2.Coverage | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "zones", b"zones"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "tripwires", b"tripwires", "zones", b"zones"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -590,6 +604,38 @@ class ZoneCrossings(_message.Message):
 Global___ZoneCrossings: _TypeAlias = ZoneCrossings  # noqa: Y015
 
 @_typing.final
+class TripwireCrossings(_message.Message):
+    """Crossings of a tripwire: steps from one sighting of an identity to its next,
+    over the wire, counted at the time of the second.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRIPWIRE_ID_FIELD_NUMBER: _builtins.int
+    LEFT_TO_RIGHT_FIELD_NUMBER: _builtins.int
+    RIGHT_TO_LEFT_FIELD_NUMBER: _builtins.int
+    tripwire_id: _builtins.str
+    """Tripwire."""
+    left_to_right: _builtins.int
+    """Crossings from its left to its right, looking from its start to its end."""
+    right_to_left: _builtins.int
+    """Crossings from its right to its left."""
+    def __init__(
+        self,
+        *,
+        tripwire_id: _builtins.str = ...,
+        left_to_right: _builtins.int = ...,
+        right_to_left: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_to_right", b"left_to_right", "right_to_left", b"right_to_left", "tripwire_id", b"tripwire_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TripwireCrossings: _TypeAlias = TripwireCrossings  # noqa: Y015
+
+@_typing.final
 class GetDwellRequest(_message.Message):
     """Asks how long visits lasted."""
 
@@ -626,7 +672,7 @@ class GetDwellRequest(_message.Message):
 
     @_builtins.property
     def zone_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Zones to count in. Empty means all."""
+        """Zones to count in, at most 200. Empty means all that there are now."""
 
     @_builtins.property
     def bin_width(self) -> _duration_pb2.Duration:
@@ -819,7 +865,7 @@ class StreamVisitsRequest(_message.Message):
 
     @_builtins.property
     def zone_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Zones to list. Empty means all."""
+        """Zones to list, at most 200. Empty means all that there are now."""
 
     def __init__(
         self,
@@ -850,8 +896,8 @@ class StreamVisitsResponse(_message.Message):
     COVERAGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def visits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Visit]:
-        """Visits that have a moment in the range, by enter_time, then global_id, then
-        zone_id; at most 500 in a message.
+        """Visits that have a moment in the range, as GetUniquePersonsResponse counts
+        it, by enter_time, then global_id, then zone_id; at most 500 in a message.
         """
 
     @_builtins.property
@@ -897,8 +943,8 @@ class Visit(_message.Message):
 
     @_builtins.property
     def exit_time(self) -> _timestamp_pb2.Timestamp:
-        """Last sighting inside, UTC; may lie after the range. Of a visit that goes
-        on, the latest so far.
+        """When it was left, UTC; may lie after the range. Of a visit that goes on,
+        the latest sighting so far.
         """
 
     def __init__(
