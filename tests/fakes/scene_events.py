@@ -99,7 +99,9 @@ def _update(
     return event
 
 
-def _add_track(track: events_pb2.TrackedPerson, number: int, sighting: Sighting) -> None:
+def _add_track(
+    track: events_pb2.TrackedPerson, number: int, sighting: Sighting
+) -> None:
     track.track_id, track.global_id = number, sighting.global_id
     track.box.x_max, track.box.y_max = 40, 100
     track.score, track.provisional = 0.9, sighting.provisional

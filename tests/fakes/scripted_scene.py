@@ -185,7 +185,9 @@ def scripted_scene(seed: int = 20) -> Scene:
     sightings += _phantom(sightings) + _double(sightings)
     start_us = START_S * US
     scene = Scene(
-        sightings=tuple(sorted(sightings, key=lambda one: (one.time_us, one.global_id))),
+        sightings=tuple(
+            sorted(sightings, key=lambda one: (one.time_us, one.global_id))
+        ),
         lost_us=((start_us + int(GAP_S[0]) * US, start_us + int(GAP_S[1]) * US),),
     )
     return _with_changes(scene)
@@ -237,9 +239,7 @@ def _seen(walk: _Walk, number: int) -> Iterator[Sighting]:
 def _phantom(sightings: Sequence[Sighting]) -> list[Sighting]:
     """Return a person who is never more than a guess, beside person 103."""
     beside = [one for one in sightings if one.person == 103 and one.position_m][40:46]
-    return [
-        replace(one, person=300, global_id=300, provisional=True) for one in beside
-    ]
+    return [replace(one, person=300, global_id=300, provisional=True) for one in beside]
 
 
 def _double(sightings: Sequence[Sighting]) -> list[Sighting]:
