@@ -37,8 +37,8 @@ class _Asked(Protocol):
         """Timelines; empty means all."""
 
 
-class _Ranged(_Asked, Protocol):
-    """What every request about a range has."""
+class _Timed(Protocol):
+    """What every request about a range of time has."""
 
     @property
     def start_time(self) -> Timestamp:
@@ -50,6 +50,10 @@ class _Ranged(_Asked, Protocol):
 
     def HasField(self, field_name: Any) -> bool:  # noqa: N802 - protobuf's name.
         """Return whether a field is set."""
+
+
+class _Ranged(_Asked, _Timed, Protocol):
+    """What every request about timelines in a range of time has."""
 
 
 def scope_from_proto(message: _Asked) -> Scope:
@@ -88,7 +92,7 @@ def names_from_proto(names: Sequence[str], field: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def span_from_proto(message: _Ranged) -> Span:
+def span_from_proto(message: _Timed) -> Span:
     """Return a range of time.
 
     Raises:
@@ -103,7 +107,7 @@ def span_from_proto(message: _Ranged) -> Span:
     )
 
 
-def open_span_from_proto(message: _Ranged) -> Span:
+def open_span_from_proto(message: _Timed) -> Span:
     """Return a range of time whose ends may be left open.
 
     Raises:
@@ -140,7 +144,7 @@ def duration_from_proto(duration: Duration, field: str) -> int:
     return duration.seconds * US_PER_S - -duration.nanos // _NS_PER_US
 
 
-def step_from_proto(message: _Ranged, step: Duration, span: Span) -> int:
+def step_from_proto(message: _Timed, step: Duration, span: Span) -> int:
     """Return the length of a step, microseconds: the range where none is stated.
 
     Raises:

@@ -54,8 +54,7 @@ class _Tracks:
 
     def number(self, camera_id: str, sighting: Sighting) -> int:
         """Return the number of a sighting's track in a camera."""
-        double = sighting.global_id if sighting.global_id == 204 else 0
-        key = camera_id, sighting.person, double
+        key = camera_id, sighting.person, sighting.track
         number, last_us = self._number.get(key, (0, 0))
         if sighting.time_us - last_us > STEP_US:
             self._last[camera_id] += 1
@@ -95,7 +94,7 @@ def _update(
         )
         if sighting.position_m is not None:
             _place(person.position, sighting)
-            person.velocity_x_mps = person.velocity_y_mps = 0.0
+            person.velocity_x_mps, person.velocity_y_mps = sighting.velocity_mps
     return event
 
 

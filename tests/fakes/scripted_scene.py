@@ -39,6 +39,12 @@ ZONES: dict[str, tuple[Corner, ...]] = {
 }
 """By name; `queue` lies inside `shop`, and `cafe` has a reflex corner."""
 
+TRIPWIRES: dict[str, tuple[Corner, Corner]] = {
+    "aisle": ((9.05, -1.0), (9.05, 21.0)),
+    "gangway": ((29.05, 21.0), (29.05, -1.0)),
+}
+"""Start and end: `aisle` runs north, `gangway` south, both across the whole floor."""
+
 CAMERAS: dict[str, tuple[float, float]] = {
     "east": (26.0, 40.0),
     "middle": (12.0, 32.0),
@@ -72,6 +78,8 @@ class Sighting:
         position_m: Where on the floor; None where no camera located the person.
         camera_ids: Who sees the person, sorted; never empty.
         provisional: Whether the identity was not final at the time.
+        velocity_mps: How fast, metres per second; of no meaning without a position.
+        track: Which of a camera's tracks: one that begins under another id is another.
     """
 
     time_us: int
@@ -80,6 +88,8 @@ class Sighting:
     position_m: tuple[float, float] | None
     camera_ids: tuple[str, ...]
     provisional: bool = False
+    velocity_mps: tuple[float, float] = (0.0, 0.0)
+    track: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +229,10 @@ def _late_start(number: int) -> tuple[float, float]:
 
 def _seen(walk: _Walk, number: int) -> Iterator[Sighting]:
     """Yield the sightings of a walk under the person's own id."""
-    begun_us = walk.samples[0][0]
+    begun_us, before_m = walk.samples[0]
     for time_us, position_m in walk.samples:
+        step_m = position_m[0] - before_m[0], position_m[1] - before_m[1]
+        before_m = position_m
         cameras = cameras_at(position_m)
         if not cameras or time_us >= (START_S + DURATION_S) * US:
             continue
@@ -233,6 +245,7 @@ def _seen(walk: _Walk, number: int) -> Iterator[Sighting]:
             position_m=position_m if located else None,
             camera_ids=cameras,
             provisional=number == 15 and age_s < 5,
+            velocity_mps=(step_m[0] * US / STEP_US, step_m[1] * US / STEP_US),
         )
 
 
@@ -248,7 +261,7 @@ def _double(sightings: Sequence[Sighting]) -> list[Sighting]:
         one for one in sightings if one.person == 104 and len(one.camera_ids) == 2
     ]
     return [
-        replace(one, global_id=204, camera_ids=one.camera_ids[:1])
+        replace(one, global_id=204, track=204, camera_ids=one.camera_ids[:1])
         for one in shared[:12]
     ]
 
@@ -265,8 +278,8 @@ def _with_changes(scene: Scene) -> Scene:
     twelve = [one.time_us for one in scene.sightings if one.person == 112]
     wrong_us = max(twelve[-1], twelve[0]) + STEP_US
     sightings = tuple(
-        replace(one, global_id=207)
-        if one.person == 107 and renamed_us <= one.time_us < merged_us
+        _renamed(one, merged_us)
+        if one.person == 107 and one.time_us >= renamed_us
         else one
         for one in scene.sightings
     )
@@ -281,6 +294,12 @@ def _with_changes(scene: Scene) -> Scene:
     )
     in_order = tuple(sorted(changes, key=lambda one: one.time_us))
     return replace(scene, sightings=sightings, changes=in_order)
+
+
+def _renamed(sighting: Sighting, merged_us: int) -> Sighting:
+    """Return a sighting of 107 as 207, or as 107 again once that is found out."""
+    global_id = 207 if sighting.time_us < merged_us else 107
+    return replace(sighting, global_id=global_id, track=207)
 
 
 def cameras_at(position_m: Corner) -> tuple[str, ...]:
