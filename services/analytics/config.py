@@ -24,6 +24,7 @@ class AnalyticsConfig:
         lease_s: Time after which a lease that was not renewed is over, seconds.
         batch_events: Most events in one transaction.
         presence_gap_s: Longest time between two samples of one stay, seconds.
+        connections: Connections to PostgreSQL at most.
         keep_days: Age at which whole days of positions are dropped; 0 keeps them.
     """
 
@@ -36,6 +37,7 @@ class AnalyticsConfig:
     lease_s: float
     batch_events: int
     presence_gap_s: float
+    connections: int
     keep_days: int
 
 
@@ -55,5 +57,6 @@ def load_config(environ: Environ) -> AnalyticsConfig:
         lease_s=environ.number("LEASE_S", 5.0, least=1.0, most=300.0),
         batch_events=environ.integer("BATCH_EVENTS", 1000, least=1, most=10_000),
         presence_gap_s=environ.number("PRESENCE_GAP_S", 2.0, least=0.1, most=60.0),
+        connections=environ.integer("CONNECTIONS", 8, least=2, most=200),
         keep_days=environ.integer("KEEP_DAYS", 0, most=36_500),
     )

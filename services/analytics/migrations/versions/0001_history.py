@@ -40,7 +40,7 @@ WORKERS = """
         last_sequence bigint NOT NULL,
         start_time timestamptz,
         end_time timestamptz NOT NULL,
-        cause text NOT NULL CHECK (cause IN ('removed', 'log_replaced')),
+        cause text NOT NULL CHECK (cause IN ('removed', 'log_replaced', 'refused')),
         UNIQUE (environment_id, first_sequence, end_time)
     );
 """

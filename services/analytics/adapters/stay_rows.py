@@ -1,0 +1,170 @@
+"""Rows of stays and of what is kept from them: visits, crossings, cells, speeds."""
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from services.analytics.adapters.batch_insert import BatchInsert
+from services.analytics.adapters.times import to_time
+from services.analytics.domain.columns import US_PER_HOUR
+from services.analytics.domain.increment import Increment
+
+_STAYS = BatchInsert(
+    "stays",
+    {
+        "stay_id": "bigint",
+        "timeline_id": "text",
+        "pass": "integer",
+        "session_id": "text",
+        "published_id": "bigint",
+        "global_id": "bigint",
+        "person_id": "bigint",
+        "floor_id": "text",
+        "camera_id": "text",
+        "track_id": "bigint",
+        "start_time": "timestamptz",
+        "end_time": "timestamptz",
+        "samples": "bigint",
+        "distance_m": "float8",
+        "handed_over": "boolean",
+        "passage": "boolean",
+    },
+    """(stay_id) DO UPDATE SET
+        end_time = excluded.end_time,
+        samples = stays.samples + excluded.samples,
+        distance_m = stays.distance_m + excluded.distance_m,
+        handed_over = excluded.handed_over
+    """,
+)
+_OWN_PERSON = """
+    UPDATE stays SET person_id = persons.person_id FROM persons
+    WHERE stays.stay_id = ANY(%s)
+      AND persons.environment_id = stays.environment_id
+      AND persons.global_id = stays.global_id
+      AND persons.person_id <> stays.person_id
+"""
+_VISITS = """
+    INSERT INTO visits
+        (zone_key, stay_id, start_time, end_time, came, went, samples)
+    SELECT * FROM unnest(%s::integer[], %s::bigint[], %s::timestamptz[],
+                         %s::timestamptz[], %s::text[], %s::text[], %s::bigint[])
+    ON CONFLICT (stay_id, zone_key, start_time) DO UPDATE SET
+        end_time = excluded.end_time,
+        went = excluded.went,
+        samples = visits.samples + excluded.samples
+"""
+_CROSSINGS = """
+    INSERT INTO crossings (tripwire_key, stay_id, capture_time, direction)
+    SELECT * FROM unnest(%s::integer[], %s::bigint[], %s::timestamptz[],
+                         %s::smallint[])
+    ON CONFLICT (stay_id, tripwire_key, capture_time) DO NOTHING
+"""
+_CELLS = BatchInsert(
+    "cell_hours",
+    {
+        "timeline_id": "text",
+        "floor_id": "text",
+        "hour": "timestamptz",
+        "cell_x": "integer",
+        "cell_y": "integer",
+        "present_us": "bigint",
+        "passages": "bigint",
+    },
+    """(environment_id, timeline_id, floor_id, hour, cell_x, cell_y) DO UPDATE SET
+        present_us = cell_hours.present_us + excluded.present_us,
+        passages = cell_hours.passages + excluded.passages
+    """,
+)
+_SPEEDS = BatchInsert(
+    "speed_hours",
+    {
+        "timeline_id": "text",
+        "floor_id": "text",
+        "hour": "timestamptz",
+        "speed_bin": "smallint",
+        "present_us": "bigint",
+    },
+    """(environment_id, timeline_id, floor_id, hour, speed_bin) DO UPDATE SET
+        present_us = speed_hours.present_us + excluded.present_us
+    """,
+)
+
+
+async def write_stays(
+    connection: AsyncConnection[TupleRow],
+    environment_id: str,
+    increment: Increment,
+    stay_base: int,
+) -> None:
+    """Write stays, visits and crossings; identities must be there."""
+    rows = [
+        (
+            stay_base + one.number,
+            one.timeline_id,
+            one.pass_number,
+            one.session_id,
+            one.global_id,
+            one.global_id,
+            one.global_id,
+            one.floor_id,
+            one.sole_track.camera_id if one.sole_track else None,
+            one.sole_track.track_id if one.sole_track else None,
+            to_time(one.start_us if one.is_new else one.end_us),
+            to_time(one.end_us),
+            one.samples,
+            one.distance_m,
+            one.handed_over,
+            one.passage,
+        )
+        for one in increment.stays.values()
+    ]
+    await _STAYS.run(connection, environment_id, rows)
+    new = [stay_base + one.number for one in increment.stays.values() if one.is_new]
+    if new:
+        await connection.execute(_OWN_PERSON, (new,))
+    if increment.visits:
+        visits = [
+            (
+                one.zone_key,
+                stay_base + one.stay,
+                to_time(one.start_us),
+                to_time(one.end_us),
+                one.came,
+                one.went,
+                one.samples,
+            )
+            for one in increment.visits
+        ]
+        await connection.execute(_VISITS, [list(c) for c in zip(*visits, strict=True)])
+    if increment.crossings:
+        crossings = [
+            (
+                one.tripwire_key,
+                stay_base + one.stay,
+                to_time(one.time_us),
+                one.direction,
+            )
+            for one in increment.crossings
+        ]
+        await connection.execute(
+            _CROSSINGS, [list(c) for c in zip(*crossings, strict=True)]
+        )
+
+
+async def write_sums(
+    connection: AsyncConnection[TupleRow], environment_id: str, increment: Increment
+) -> None:
+    """Add to the hours of cells and speeds."""
+    for insert, tally in ((_CELLS, increment.cells), (_SPEEDS, increment.speeds)):
+        hours = {
+            hour: to_time(hour * US_PER_HOUR) for hour in set(tally.keys[:, 1].tolist())
+        }
+        await insert.run(
+            connection,
+            environment_id,
+            [
+                (*increment.places[place], hours[hour], *rest, *sums)
+                for (place, hour, *rest), sums in zip(
+                    tally.keys.tolist(), tally.sums.tolist(), strict=True
+                )
+            ],
+        )
