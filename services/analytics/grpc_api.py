@@ -47,6 +47,7 @@ from services.analytics.service.operation import Operation
 from services.analytics.service.presence import Presence
 from services.common.errors import InvalidInput
 from spoton.analytics.v1 import (
+    analytics_pb2,
     analytics_pb2_grpc,
     movement_pb2,
     operation_pb2,
@@ -54,7 +55,7 @@ from spoton.analytics.v1 import (
 )
 
 Context = aio.ServicerContext[Any, Any]
-SERVICE_NAME = "spoton.analytics.v1.AnalyticsService"
+SERVICE_NAME = analytics_pb2.DESCRIPTOR.services_by_name["AnalyticsService"].full_name
 
 _DEFAULT_BINS = DwellBins()
 _DEFAULT_MIN_DWELL_US = 30_000_000

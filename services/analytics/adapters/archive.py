@@ -12,7 +12,7 @@ from services.analytics.adapters.reading.people import People
 from services.common.postgres import Pool, translated_errors
 
 
-class PostgresHistory(Directory, People, Floor, MinuteCounts):
+class Reading(Directory, People, Floor, MinuteCounts):
     """Reads the tables of the history, within one transaction."""
 
 
@@ -24,7 +24,7 @@ class PostgresArchive:
         self._gap_us = presence_gap_us
 
     @contextlib.asynccontextmanager
-    async def reading(self) -> AsyncIterator[PostgresHistory]:
+    async def reading(self) -> AsyncIterator[Reading]:
         """Show what is stored at this moment, whatever is written meanwhile.
 
         Raises:
@@ -36,7 +36,7 @@ class PostgresArchive:
                 await connection.set_read_only(True)
                 try:
                     async with connection.transaction():
-                        yield PostgresHistory(connection, self._gap_us)
+                        yield Reading(connection, self._gap_us)
                 finally:
                     await connection.set_isolation_level(None)
                     await connection.set_read_only(None)

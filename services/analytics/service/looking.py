@@ -1,5 +1,6 @@
 """Find the presences and visits that matter for a range of time, each whole."""
 
+import asyncio
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from services.common.errors import InvalidInput
 MAX_SERIES_STEPS = 100_000
 """Most steps of one answer, all zones together."""
 
-_LOOK_BACK_US = HOUR_US
+_LOOK_US = HOUR_US
 _LOOK_FURTHER = 8
 
 
@@ -58,7 +59,12 @@ class Found:
 
 
 async def find(
-    history: History, question: Question, *, before_us: int = 0, steps: int = 0
+    history: History,
+    question: Question,
+    *,
+    before_us: int = 0,
+    ahead: bool = False,
+    steps: int = 0,
 ) -> Found:
     """Return presences and visits from some time before the range on.
 
@@ -66,6 +72,7 @@ async def find(
         history: Where to look.
         question: Which.
         before_us: How long before the range those matter, too, microseconds.
+        ahead: Whether those that go on after the range must be whole, too.
         steps: Steps of the answer, of the environment and of each zone.
 
     Raises:
@@ -79,13 +86,13 @@ async def find(
         message = f"gives more than {MAX_SERIES_STEPS} steps in all zones together"
         raise InvalidInput(message, field="step")
     wanted = Span(max(1, span.start_us - before_us), span.end_us)
-    seen = await _look_back(history, scope, wanted, zones)
+    seen = await _look_around(history, scope, wanted, zones, ahead=ahead)
     if not question.include_provisional:
         everybody = np.unique(seen.parts.person_id)
         seen = seen.of(await history.final(scope, everybody))
     return Found(
-        presences=seen.presences(),
-        visits=seen.joined_visits(),
+        presences=await asyncio.to_thread(seen.presences),
+        visits=await asyncio.to_thread(seen.joined_visits),
         zone_ids=zones.zone_ids,
         coverage=await history.coverage(scope, span),
     )
@@ -100,18 +107,20 @@ async def counted(
     return await history.final(question.scope, person_ids)
 
 
-async def _look_back(
-    history: History, scope: Scope, span: Span, zones: KnownZones
+async def _look_around(
+    history: History, scope: Scope, span: Span, zones: KnownZones, *, ahead: bool
 ) -> Seen:
-    """Look further back as long as somebody in the range may have come earlier."""
-    reach_us = _LOOK_BACK_US
+    """Look further around as long as somebody may have come earlier, or left later."""
+    before_us, after_us = _LOOK_US, _LOOK_US if ahead else 0
     while True:
-        looked = Span(max(0, span.start_us - reach_us), span.end_us)
+        looked = Span(max(0, span.start_us - before_us), span.end_us + after_us)
         seen = await history.seen(scope, looked, zones)
-        presences = seen.presences()
-        cut = presences.start_us <= looked.start_us + seen.gap_us
-        if not (cut & (presences.end_us >= span.start_us)).any():
+        there = (await asyncio.to_thread(seen.presences)).touching(span)
+        earlier = there.start_us <= looked.start_us + seen.gap_us
+        later = there.end_us >= looked.end_us
+        look_back = bool(earlier.any()) and looked.start_us > 0
+        look_ahead = ahead and bool(later.any())
+        if not (look_back or look_ahead):
             return seen
-        if not looked.start_us:
-            return seen
-        reach_us *= _LOOK_FURTHER
+        before_us *= _LOOK_FURTHER if look_back else 1
+        after_us *= _LOOK_FURTHER if look_ahead else 1

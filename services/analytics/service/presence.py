@@ -270,7 +270,7 @@ class Presence:
         """
         environment_id = question.scope.environment_id
         async with self._archive.reading() as history:
-            found = await find(history, question)
+            found = await find(history, question, ahead=True)
             visits = found.visits.touching(question.span)
             if global_id:
                 person = await history.person(environment_id, global_id)

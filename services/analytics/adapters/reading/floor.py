@@ -15,7 +15,6 @@ from services.analytics.adapters.reading.section import (
 from services.analytics.adapters.table_reader import Columns
 from services.analytics.domain.figures.heat import Heat
 from services.analytics.domain.figures.samples import (
-    Hidden,
     Samples,
     Stays,
     heat_of,
@@ -51,16 +50,13 @@ _STAYS = f"""
     SELECT stay_id, end_time, passage::integer::bigint
     FROM ({_STAY}) AS stay WHERE floor_id = %(floor)s ORDER BY stay_id
 """
-_HIDDEN = f"""
-    SELECT stay_id, lower(part), upper(part)
-    FROM ({_STAY}) AS stay, unnest(hidden) AS part
-    WHERE floor_id = %(floor)s AND hidden <> '{{}}'
-"""
 _POSITIONS = """
     SELECT stay_id, capture_time, x_m, y_m,
-        coalesce(velocity_x_mps, 'NaN'), coalesce(velocity_y_mps, 'NaN')
-    FROM unnest(%(stays)s::bigint[]) AS asked (stay_id) JOIN positions USING (stay_id)
-    WHERE capture_time >= %(start)s AND capture_time <= %(end)s AND x_m IS NOT NULL
+        coalesce(velocity_x_mps, 'NaN'), coalesce(velocity_y_mps, 'NaN'),
+        (hidden @> capture_time)::integer::bigint
+    FROM stays JOIN positions USING (stay_id)
+    WHERE stay_id = ANY(%(stays)s)
+        AND capture_time >= %(start)s AND capture_time <= %(end)s AND x_m IS NOT NULL
 """
 _PARTS = f"""
     WITH stay AS ({_STAY})
@@ -112,10 +108,11 @@ class Floor(Section):
             )
             parts.append(Heat(**found))
         for edge in span.around(whole):
-            stays, hidden, found = await self._sampled(scope, edge, floor_id, person_id)
-            samples = Samples.of(found["stay"], found["time"], stays)
+            stays, samples, found = await self._sampled(
+                scope, edge, floor_id, person_id
+            )
             position_m = found["x_m"], found["y_m"]
-            parts.append(heat_of(samples, stays, hidden, position_m, edge))
+            parts.append(heat_of(samples, stays, position_m, edge))
         return parts
 
     async def speed_bins(
@@ -132,10 +129,9 @@ class Floor(Section):
             bins.append(found["speed_bin"])
             present_us.append(found["present_us"])
         for edge in span.around(whole):
-            stays, hidden, found = await self._sampled(scope, edge, floor_id, person_id)
-            samples = Samples.of(found["stay"], found["time"], stays)
+            _, samples, found = await self._sampled(scope, edge, floor_id, person_id)
             velocity_mps = found["velocity_x_mps"], found["velocity_y_mps"]
-            binned = speed_bins_of(samples, stays, hidden, velocity_mps, edge)
+            binned = speed_bins_of(samples, velocity_mps, edge)
             bins.append(binned[0])
             present_us.append(binned[1])
         return np.concatenate(bins), np.concatenate(present_us)
@@ -187,8 +183,8 @@ class Floor(Section):
 
     async def _sampled(
         self, scope: Scope, edge: Span, floor_id: str, person_id: GlobalId
-    ) -> tuple[Stays, Hidden, Columns]:
-        """Return stays, hidden times and samples around a range, in order."""
+    ) -> tuple[Stays, Samples, Columns]:
+        """Return stays around a range, and their samples in order, with columns."""
         around = Span(edge.start_us - self._gap_us, edge.end_us + self._gap_us)
         parameters = scoped(scope, around, floor=floor_id, person=person_id)
         stays = Stays(
@@ -200,11 +196,6 @@ class Floor(Section):
                 passage="integer",
             )
         )
-        hidden = Hidden(
-            **await self._columns(
-                _HIDDEN, parameters, stay_id="integer", start_us="time", end_us="time"
-            )
-        )
         found = await self._columns(
             _POSITIONS,
             scoped(scope, around, stays=stays.stay_id.tolist()),
@@ -214,6 +205,9 @@ class Floor(Section):
             y_m="real",
             velocity_x_mps="real",
             velocity_y_mps="real",
+            hidden="integer",
         )
         order = np.lexsort((found["time"], found["stay"]))
-        return stays, hidden, {name: one[order] for name, one in found.items()}
+        found = {name: one[order] for name, one in found.items()}
+        hidden = found["hidden"] > 0
+        return stays, Samples.of(found["stay"], found["time"], hidden, stays), found
