@@ -238,9 +238,9 @@ def coverage_to_proto(coverage: Coverage) -> coverage_pb2.Coverage:
 def _gap_to_proto(gap: Gap) -> coverage_pb2.HistoryGap:
     message = coverage_pb2.HistoryGap(
         timeline_id=gap.timeline_id,
-        end_time=time_to_proto(gap.end_us),
+        start_time=time_to_proto(gap.start_us),
         lost_events=gap.lost_events,
     )
-    if gap.start_us is not None:
-        message.start_time.CopyFrom(time_to_proto(gap.start_us))
+    if gap.end_us is not None:
+        message.end_time.CopyFrom(time_to_proto(gap.end_us))
     return message

@@ -49,14 +49,14 @@ class Gap:
 
     Attributes:
         timeline_id: Timeline.
-        start_us: Last capture time stored before it; None when there was none.
-        end_us: First capture time stored after it.
+        start_us: Last capture time stored before it.
+        end_us: First capture time stored after it; None while there is none.
         lost_events: How many were lost.
     """
 
     timeline_id: TimelineId
-    start_us: int | None
-    end_us: int
+    start_us: int
+    end_us: int | None
     lost_events: int
 
 
@@ -77,7 +77,10 @@ class Coverage:
     def gap_spans(self, span: Span) -> list[Span]:
         """Return the gaps within a range."""
         cut = (
-            (max(gap.start_us or 0, span.start_us), min(gap.end_us, span.end_us))
+            (
+                max(gap.start_us, span.start_us),
+                span.end_us if gap.end_us is None else min(gap.end_us, span.end_us),
+            )
             for gap in self.gaps
         )
         return [Span(start_us, end_us) for start_us, end_us in cut if start_us < end_us]

@@ -73,16 +73,18 @@ class HistoryGap(_message.Message):
     timeline_id: _builtins.str
     """Timeline."""
     lost_events: _builtins.int
-    """Events that were lost. Range: >= 1."""
+    """Events of the environment that were lost, of this timeline or others.
+    Range: >= 1.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Capture time of the last frame set stored before the gap, UTC. Absent when
-        there was none.
-        """
+        """Capture time of the last frame set stored before the gap, UTC."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Capture time of the first frame set stored after it, UTC."""
+        """Capture time of the first frame set stored after it, UTC. Absent while none
+        is.
+        """
 
     def __init__(
         self,

@@ -157,16 +157,17 @@ class Directory(Section):
         )
 
     async def _gaps(self, scope: Scope, span: Span) -> tuple[Gap, ...]:
-        query = """
-            SELECT start_time, end_time, last_sequence - first_sequence + 1
-            FROM history_gaps
-            WHERE environment_id = %(environment)s
-                AND coalesce(start_time < %(end)s, true) AND end_time >= %(start)s
-            ORDER BY start_time NULLS FIRST
+        query = f"""
+            SELECT timeline_id, start_time, end_time, lost_events FROM timeline_gaps
+            WHERE environment_id = %(environment)s AND {IN_TIMELINES}
+                AND start_time < %(end)s AND coalesce(end_time >= %(start)s, true)
+            ORDER BY timeline_id, start_time
         """
         return tuple(
-            Gap(TimelineId(""), start and to_us(start), to_us(end), lost)
-            for start, end, lost in await self._rows(query, scoped(scope, span))
+            Gap(TimelineId(timeline_id), to_us(start), end and to_us(end), lost)
+            for timeline_id, start, end, lost in await self._rows(
+                query, scoped(scope, span)
+            )
         )
 
 
