@@ -22,7 +22,9 @@ from spoton.analytics.v1 import coverage_pb2
 MAX_NAMES = 200
 """Most zones, tripwires or cameras of one request."""
 
-_TIMES_S = (0, 253_402_300_800)
+_FIRST_S, _END_S = 0, 221_845_392_000
+"""1970, and the year 9000: calendars end before what times can hold."""
+
 _NS_PER_US = 1000
 _MAX_ID = 2**63 - 1
 
@@ -113,23 +115,23 @@ def open_span_from_proto(message: _Timed) -> Span:
     Raises:
         InvalidInput: It is reversed.
     """
-    first_us, last_us = (limit * US_PER_S for limit in _TIMES_S)
+    start_us, end_us = _FIRST_S * US_PER_S, _END_S * US_PER_S
     if message.HasField("start_time"):
-        first_us = time_from_proto(message.start_time, "start_time")
+        start_us = time_from_proto(message.start_time, "start_time")
     if message.HasField("end_time"):
-        last_us = time_from_proto(message.end_time, "end_time")
-    return Span(first_us, last_us - US_PER_S)
+        end_us = time_from_proto(message.end_time, "end_time")
+    return Span(start_us, end_us)
 
 
 def time_from_proto(timestamp: Timestamp, field: str) -> int:
     """Return microseconds since 1970 UTC, the next whole one.
 
     Raises:
-        InvalidInput: It is before 1970 or after 9999.
+        InvalidInput: It is before 1970, or in the year 9000 or later.
     """
-    first_s, end_s = _TIMES_S
-    if not (first_s <= timestamp.seconds < end_s and 0 <= timestamp.nanos < 10**9):
-        raise InvalidInput("must be from 1970 to 9999", field=field)
+    whole = 0 <= timestamp.nanos < 10**9
+    if not (_FIRST_S <= timestamp.seconds < _END_S and whole):
+        raise InvalidInput("must be from 1970 to before 9000", field=field)
     return timestamp.seconds * US_PER_S - -timestamp.nanos // _NS_PER_US
 
 
@@ -137,9 +139,9 @@ def duration_from_proto(duration: Duration, field: str) -> int:
     """Return microseconds, the next whole one.
 
     Raises:
-        InvalidInput: It is not a duration, or longer than ten thousand years.
+        InvalidInput: It is not a duration, or thousands of years long.
     """
-    if abs(duration.seconds) > _TIMES_S[1] or abs(duration.nanos) >= 10**9:
+    if abs(duration.seconds) > _END_S or abs(duration.nanos) >= 10**9:
         raise InvalidInput("is out of range", field=field)
     return duration.seconds * US_PER_S - -duration.nanos // _NS_PER_US
 

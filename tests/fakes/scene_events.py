@@ -41,6 +41,8 @@ def events(scene: Scene) -> Iterator[tuple[int, events_pb2.EnvironmentEvent]]:
         yield time_us, _update(scene, number + 1, time_us, seen, tracks)
     for change in changes:
         yield change.time_us, _identity(scene, change)
+    if not scene.ends:
+        return
     end_us = max([scene.end_us, *(one.time_us for one in changes)])
     yield end_us, _session(scene, events_pb2.SESSION_EVENT_KIND_COMPLETED)
 

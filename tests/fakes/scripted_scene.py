@@ -121,6 +121,7 @@ class Scene:
         lost_us: Ranges of time whose events are never delivered.
         session_id: Session that sees it.
         timeline_id: Its timeline.
+        ends: Whether the session ends.
     """
 
     sightings: tuple[Sighting, ...]
@@ -130,6 +131,7 @@ class Scene:
     lost_us: tuple[tuple[int, int], ...] = ()
     session_id: str = SESSION
     timeline_id: str = TIMELINE
+    ends: bool = True
 
     @property
     def end_us(self) -> int:

@@ -7,16 +7,19 @@ from services.analytics.adapters.borders import (
     TripwireDefinition,
     ZoneDefinition,
 )
+from services.analytics.adapters.lease_store import PostgresLeaseStore
 from services.analytics.adapters.schema import SCHEMA, VERSIONS
 from services.analytics.domain.history import Chapter, Gap, Place
 from services.common.ids import EnvironmentId
 from services.common.postgres import migrate, open_pool
 from spoton.common.v1 import events_pb2
-from tests.fakes.history_store import HistoryWriter, new_lease
+from tests.fakes.history_store import HistoryWriter
 from tests.fakes.scene_events import events
 from tests.fakes.scripted_scene import FLOOR, TRIPWIRES, ZONES, Corner, Scene
 
 BATCH = 500
+LEASE_S = 3600.0
+"""Longer than any test: what is stored stays taken."""
 
 
 async def store_scene(
@@ -29,7 +32,11 @@ async def store_scene(
     """Store a scene in an environment of its own, with zones and tripwires."""
     await migrate(postgres_dsn, SCHEMA, VERSIONS)
     async with open_pool(postgres_dsn, SCHEMA) as pool:
-        lease = await new_lease(pool, environment_id)
+        leases = PostgresLeaseStore(pool, LEASE_S)
+        await leases.announce([EnvironmentId(environment_id)])
+        lease = await leases.acquire("test")
+        assert lease is not None
+        assert lease.environment_id == environment_id
         borders = await BorderTable(pool).replace(
             EnvironmentId(environment_id),
             [ZoneDefinition(name, name, FLOOR, c) for name, c in zones.items()],
