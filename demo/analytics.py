@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import grpc
@@ -84,7 +84,7 @@ async def ask(
     """
     end = Timestamp()
     end.FromNanoseconds(last.ToNanoseconds() + 1000)
-    asked = {
+    asked: dict[str, Any] = {
         "environment_id": environment_id,
         "timeline_ids": [timeline_id],
         "start_time": start,
@@ -180,12 +180,12 @@ def draw_heatmap(
         (cell.column, cell.row): cell.dwell.ToMicroseconds() / 1e6
         for cell in heatmap.cells
     }
-    floor = _Floor.around(list(dwell_s), heatmap.cell_size_m or CELL_M)
+    shown = [zone for zone in zones if zone.floor_id in ("", heatmap.floor_id)]
+    floor = _Floor.around(list(dwell_s), heatmap.cell_size_m or CELL_M, shown)
     ground = blank(floor.width_px, floor.height_px, _PAPER)
     _draw_cells(ground, floor, dwell_s)
-    for zone in zones:
-        if zone.floor_id in ("", heatmap.floor_id):
-            _draw_zone(ground, floor, zone)
+    for zone in shown:
+        _draw_zone(ground, floor, zone)
     _draw_scale_bar(ground, floor)
     picture = _framed(ground, title, max(dwell_s.values(), default=0.0))
     cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -212,11 +212,19 @@ class _Floor:
     height_px: int
 
     @classmethod
-    def around(cls, cells: Sequence[tuple[int, int]], cell_m: float) -> "_Floor":
-        """Return the floor around some cells; ten metres square without any."""
-        corners = np.array(cells or [(-10, -10), (9, 9)], np.float64)
-        low = corners.min(axis=0) * cell_m - _MARGIN_M
-        high = (corners.max(axis=0) + 1) * cell_m + _MARGIN_M
+    def around(
+        cls,
+        cells: Sequence[tuple[int, int]],
+        cell_m: float,
+        zones: Sequence[environment_pb2.Zone],
+    ) -> "_Floor":
+        """Return the floor around cells and zones; a small one without any."""
+        points = [(one.x_m, one.y_m) for zone in zones for one in zone.corners]
+        for column, row in cells:
+            points += [(column * cell_m, row * cell_m)]
+            points += [((column + 1) * cell_m, (row + 1) * cell_m)]
+        corners = np.array(points or [(-5.0, -5.0), (5.0, 5.0)])
+        low, high = corners.min(axis=0) - _MARGIN_M, corners.max(axis=0) + _MARGIN_M
         width_m, height_m = high - low
         px_per_m = min(_WIDTH_PX / width_m, _MAX_HEIGHT_PX / height_m)
         return cls(
