@@ -114,7 +114,7 @@ def test_the_table_tells_persons_crossings_and_dwell() -> None:
 def test_the_heatmap_is_darkest_where_most_time_was_spent(tmp_path: Path) -> None:
     """Cells have the colours of their dwell, zones are drawn, and no cell is lost."""
     zone = environment_pb2.Zone(zone_id="stage", floor_id="ground")
-    for x_m, y_m in ((-0.5, -0.5), (1.5, -0.5), (1.5, 1.0), (-0.5, 1.0)):
+    for x_m, y_m in ((-0.5, 0.2), (0.8, 0.2), (0.8, 1.0), (-0.5, 1.0)):
         zone.corners.add(x_m=x_m, y_m=y_m)
     with_zone, without = tmp_path / "with.png", tmp_path / "without.png"
     draw_heatmap(with_zone, _happened().heatmap, [zone], "plaza")
