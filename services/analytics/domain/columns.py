@@ -81,7 +81,7 @@ class SessionRow:
 
 @dataclass(slots=True)
 class PassRow:
-    """What a batch adds to a pass of a timeline."""
+    """What a batch adds to a pass: the time from its last update to the newest."""
 
     first_us: int
     last_us: int

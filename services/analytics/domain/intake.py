@@ -90,9 +90,9 @@ class Intake:
         """Begin a tracking update; its cameras and persons follow."""
         self._session_id, self._timeline_id = session_id, timeline_id
         self._frame_set, self._time_us = frame_set, time_us
-        number = self._advance(session_id, timeline_id, time_us)
+        number, from_us = self._advance(session_id, timeline_id, time_us)
         pass_row = self._passes.setdefault(
-            (timeline_id, number), PassRow(time_us, time_us, frame_set, frame_set)
+            (timeline_id, number), PassRow(from_us, time_us, frame_set, frame_set)
         )
         pass_row.last_us, pass_row.last_frame_set = time_us, frame_set
         pass_row.updates += 1
@@ -249,20 +249,22 @@ class Intake:
 
     def _advance(
         self, session_id: SessionId, timeline_id: TimelineId, time_us: int
-    ) -> int:
-        """Move a timeline on, and return the number of its pass."""
+    ) -> tuple[int, int]:
+        """Move a timeline on; return the number of its pass and how far it had come."""
         timeline = self._memory.timelines.get(timeline_id)
+        from_us = time_us if timeline is None else timeline.last_us
         if timeline is None:
             timeline = self._memory.timelines[timeline_id] = TimelineMemory(1, time_us)
         elif time_us < timeline.last_us or timeline.sought:
             timeline.pass_number += 1
             timeline.sought = False
+            from_us = time_us
             self._end_tracks(session_id)
         # Last used, last in the memory, which forgets from the front.
         del self._memory.timelines[timeline_id]
         self._memory.timelines[timeline_id] = timeline
         timeline.last_us = time_us
-        return timeline.pass_number
+        return timeline.pass_number, from_us
 
     def _end_tracks(self, session_id: SessionId) -> None:
         """Let no track from before support anybody from now on."""
