@@ -12,9 +12,7 @@ from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
 class FakeMapper(mapper_pb2_grpc.MapperServiceServicer):
     """Lists what it is told."""
 
-    def __init__(
-        self, zones: Mapping[str, Sequence[environment_pb2.Zone]]
-    ) -> None:
+    def __init__(self, zones: Mapping[str, Sequence[environment_pb2.Zone]]) -> None:
         """Begin with zones by environment; they may be changed meanwhile."""
         self.zones = dict(zones)
 
