@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from services.analytics.adapters.archive import PostgresArchive
 from services.analytics.adapters.borders import BorderTable
 from services.analytics.adapters.history_store import PostgresHistory
 from services.analytics.adapters.lease_store import PostgresLeaseStore
@@ -13,12 +14,16 @@ from services.analytics.adapters.partitions import Partitions
 from services.analytics.adapters.schema import SCHEMA, VERSIONS
 from services.analytics.config import AnalyticsConfig
 from services.analytics.domain.lease import Lease
+from services.analytics.grpc_api import Figures, registration
 from services.analytics.ingest import Ingest, Manners
+from services.analytics.service.movement import Movement
+from services.analytics.service.operation import Operation
+from services.analytics.service.presence import Presence
 from services.analytics.supervisor import Supervisor, drop_old_positions
 from services.common.drain import DrainSignal
 from services.common.event_log import EventLog
 from services.common.grpc_client import open_channel
-from services.common.grpc_server import serve
+from services.common.grpc_server import Register, serve
 from services.common.postgres import migrate, open_pool
 from services.common.redis_client import open_redis
 
@@ -68,10 +73,29 @@ async def open_worker(config: AnalyticsConfig) -> AsyncIterator[Worker]:
         yield Worker(supervisor, partitions)
 
 
+@contextlib.asynccontextmanager
+async def open_figures(
+    postgres_dsn: str, presence_gap_s: float
+) -> AsyncIterator[Register]:
+    """Wire what answers questions while the context is open.
+
+    It has connections of its own: a long question does not hold up what is stored.
+    """
+    async with open_pool(postgres_dsn, SCHEMA) as pool:
+        archive = PostgresArchive(pool, round(presence_gap_s * 1e6))
+        yield registration(
+            Figures(Presence(archive), Movement(archive), Operation(archive))
+        )
+
+
 async def run(config: AnalyticsConfig) -> None:
     """Serve and store until told to stop."""
     drain = DrainSignal(grace_s=config.server.drain_grace_s)
-    async with open_worker(config) as worker, asyncio.TaskGroup() as tasks:
+    async with (
+        open_worker(config) as worker,
+        open_figures(config.postgres_dsn, config.presence_gap_s) as register,
+        asyncio.TaskGroup() as tasks,
+    ):
         migrated = tasks.create_task(migrate(config.postgres_dsn, SCHEMA, VERSIONS))
 
         async def store() -> None:
@@ -84,6 +108,6 @@ async def run(config: AnalyticsConfig) -> None:
 
         tasks.create_task(store())
         dropping = tasks.create_task(drop()) if config.keep_days else None
-        await serve(config.server, lambda _server: (), drain, ready=lambda: migrated)
+        await serve(config.server, register, drain, ready=lambda: migrated)
         if dropping is not None:
             dropping.cancel()

@@ -47,7 +47,10 @@ _READ_AGAIN = """
 _HIDE = """
     WITH covered AS (
         SELECT stay.stay_id, stay.hidden AS before, coalesce((
-            SELECT range_agg(cover.range * tstzrange(stay.start_time, stay.end_time))
+            SELECT range_agg(cover.range * tstzrange(
+                stay.start_time, stay.end_time,
+                CASE WHEN stay.handed_over THEN '[)' ELSE '[]' END
+            ))
             FROM (
                 SELECT tstzrange(other.start_time, other.end_time) AS range
                 FROM stays other

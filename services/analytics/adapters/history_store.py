@@ -13,6 +13,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from services.analytics.adapters.gaps import close_gaps, write_gap
 from services.analytics.adapters.hiding import Hiding
 from services.analytics.adapters.lineage import Lineage
 from services.analytics.adapters.partitions import Partitions
@@ -24,7 +25,7 @@ from services.analytics.adapters.small_rows import (
 )
 from services.analytics.adapters.stay_rows import write_stays, write_sums
 from services.analytics.adapters.times import to_time, to_us
-from services.analytics.domain.history import Chapter, Gap, Place
+from services.analytics.domain.history import Chapter, Place
 from services.analytics.domain.increment import Increment
 from services.analytics.domain.intake import Views
 from services.analytics.domain.lease import Lease, LeaseLost
@@ -50,11 +51,6 @@ _ADVANCE = """
         lease_expires_at = clock_timestamp() + make_interval(secs => %(duration_s)s)
     WHERE environment_id = %(environment_id)s AND epoch = %(epoch)s
       AND sequence = %(before)s
-"""
-_GAP = """
-    INSERT INTO history_gaps
-        (environment_id, first_sequence, last_sequence, start_time, end_time, cause)
-    VALUES (%s, %s, %s, %s, %s, %s)
 """
 
 
@@ -113,7 +109,7 @@ class PostgresHistory:
                     await _copy_positions(connection, increment, base)
                 await self._advance(connection, lease, chapter)
                 if chapter.gap is not None:
-                    await _write_gap(connection, lease, chapter.gap)
+                    await write_gap(connection, lease.environment_id, chapter.gap)
                 if increment is not None:
                     await _write(connection, lease, increment, base)
 
@@ -153,6 +149,7 @@ async def _write(
     connection: AsyncConnection[TupleRow], lease: Lease, increment: Increment, base: int
 ) -> None:
     environment_id, columns = lease.environment_id, increment.columns
+    await close_gaps(connection, environment_id, columns)
     await write_sessions(connection, environment_id, columns)
     await write_persons(connection, environment_id, increment)
     await write_stays(connection, environment_id, increment, base)
@@ -172,14 +169,6 @@ async def _copy_positions(
     async with connection.cursor().copy(COPY_POSITIONS) as copy:
         for block in copy_blocks(increment.positions, base):
             await copy.write(block)
-
-
-async def _write_gap(
-    connection: AsyncConnection[TupleRow], lease: Lease, gap: Gap
-) -> None:
-    start = None if gap.start_us is None else to_time(gap.start_us)
-    values = (gap.first, gap.last, start, to_time(gap.end_us), gap.cause)
-    await connection.execute(_GAP, (lease.environment_id, *values))
 
 
 def _days(increment: Increment) -> set[date]:

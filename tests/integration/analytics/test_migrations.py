@@ -19,6 +19,7 @@ TABLES = {
     "sessions",
     "speed_hours",
     "stays",
+    "timeline_gaps",
     "timeline_minutes",
     "tracks",
     "tripwires",
