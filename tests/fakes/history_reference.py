@@ -150,11 +150,11 @@ def _walk(samples: list[Sample], borders: Borders, result: Reference) -> None:
         for zone in borders.zones:
             _visit(samples, run, zone, result)
         for index in run:
-            _step(samples, index, end_us, borders, result)
+            _step(samples, index, borders, result)
 
 
 def _step(
-    samples: list[Sample], index: int, end_us: int, borders: Borders, result: Reference
+    samples: list[Sample], index: int, borders: Borders, result: Reference
 ) -> None:
     sample = samples[index]
     before = samples[index - 1] if index else None
@@ -162,9 +162,7 @@ def _step(
     if _linked(before, sample) and before.floor_id == sample.floor_id:
         _cross(before, sample, borders, result)
     lasts_us = after.time_us - sample.time_us if _linked(sample, after) else 0
-    counts = 1
-    if sample.time_us < end_us and _is_read_again(sample, result):
-        counts = 0
+    counts = int(not _is_read_again(sample, result))
     hour = sample.time_us // HOUR_US
     if cell := _cell(sample):
         result.cells[hour, *cell] += counts * lasts_us

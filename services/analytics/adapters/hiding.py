@@ -176,7 +176,7 @@ class Hiding:
                 stays |= await self._find(
                     _READ_AGAIN,
                     **{"timeline_id": timeline_id, "pass": number},
-                    start=to_time(one.first_us),
+                    start=to_time(one.from_us),
                     end=to_time(one.last_us),
                 )
         if stays:
