@@ -139,7 +139,7 @@ class Arms:
         try:
             async with asyncio.timeout(_ROUND_S):
                 while await self._stored(environment_id) < len(self._payloads):
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(0.05)
         finally:
             await end_tasks(task)
 
