@@ -1,7 +1,6 @@
 """Wire to domain: events as the log stores them."""
 
-import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
@@ -9,8 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.analytics.domain.columns import IdentityChange, SessionChange
 from services.analytics.domain.intake import Intake
-from services.analytics.domain.memory import TrackKey
-from services.common.ids import CameraId, GlobalId, SessionId, TimelineId
+from services.analytics.tracking_columns import read_updates
+from services.common.ids import GlobalId, SessionId, TimelineId
 from spoton.common.v1 import events_pb2
 
 _IDENTITY_KINDS = {
@@ -23,9 +22,6 @@ _SESSION_KINDS = {
     number: name.removeprefix("SESSION_EVENT_KIND_").lower()
     for name, number in events_pb2.SessionEventKind.items()
 }
-_NAN = math.nan
-_FIRST_S, _END_S = -62_135_596_800, 253_402_214_400
-"""Seconds from 1970 to the first and last day that a Timestamp may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +39,27 @@ class Taken:
     newest_us: int | None
 
 
-def take_in(intake: Intake, entries: Iterable[tuple[int, bytes]]) -> Taken:
+def take_in(intake: Intake, entries: Sequence[tuple[int, bytes]]) -> Taken:
     """Give a batch the events of the log, oldest first.
 
     Args:
-        intake: The batch.
+        intake: The batch; takes this once.
         entries: Sequence and encoded event.
+
+    Raises:
+        ValueError: An event is damaged.
     """
+    updates = read_updates([payload for _, payload in entries])
+    intake.measured(updates.track_columns(), updates.person_columns(intake))
     unreadable = 0
-    oldest_us: int | None = None
-    event_us: int | None = None
-    for sequence, payload in entries:
-        try:
-            event = events_pb2.EnvironmentEvent.FromString(payload)
-        except DecodeError:
+    for index, (sequence, payload) in enumerate(entries):
+        event_us = updates.event_us[index]
+        if updates.is_update[index]:
+            updates.take_in(intake, index)
+        elif not _take_other(intake, payload, sequence, event_us):
             unreadable += 1
-            continue
-        event_us = us_from_timestamp(event.event_time)
-        oldest_us = event_us if oldest_us is None else oldest_us
-        match event.WhichOneof("event"):
-            case "tracking" if not _is_storable(event.tracking):
-                unreadable += 1
-            case "tracking":
-                _take_tracking(intake, event.tracking, event_us)
-            case "identity":
-                _take_identity(intake, event.identity, sequence, event_us)
-            case "session":
-                _take_session(intake, event.session, sequence, event_us)
-            case "zone":
-                # Visits are computed here, from positions.
-                pass
-            case _:
-                unreadable += 1
-    return Taken(unreadable, oldest_us, event_us)
+    known = [time_us for time_us in updates.event_us if time_us]
+    return Taken(unreadable, min(known, default=None), max(known, default=None))
 
 
 def us_from_timestamp(timestamp: Timestamp) -> int:
@@ -83,72 +67,23 @@ def us_from_timestamp(timestamp: Timestamp) -> int:
     return timestamp.seconds * 1_000_000 + timestamp.nanos // 1000
 
 
-def _is_storable(update: events_pb2.TrackingUpdate) -> bool:
-    """Return whether an update has a number and a time that a table can hold."""
-    seconds = update.capture_time.seconds
-    return update.frame_set < 2**63 and _FIRST_S <= seconds < _END_S
-
-
-def _take_tracking(
-    intake: Intake, update: events_pb2.TrackingUpdate, event_us: int
-) -> None:
-    session_id = SessionId(update.session_id)
-    intake.begin_update(
-        session_id,
-        TimelineId(update.timeline_id),
-        update.frame_set,
-        us_from_timestamp(update.capture_time),
-        event_us,
-    )
-    for camera in update.cameras:
-        camera_id = CameraId(camera.frame.camera_id)
-        tracks = camera.tracks
-        minute = intake.camera(camera_id, len(tracks))
-        for track in tracks:
-            global_id, coasted = track.global_id, track.coasted
-            minute.coasted += coasted
-            minute.unidentified += not global_id
-            intake.track(
-                TrackKey(session_id, camera_id, track.track_id),
-                GlobalId(global_id),
-                track.score,
-                coasted=coasted,
-                provisional=track.provisional,
-            )
-    persons = located = 0
-    for person in update.persons:
-        if person.global_id < 1:
-            continue
-        persons += 1
-        place, floor_id = None, ""
-        if person.HasField("position"):
-            place, floor_id = _place(person), person.position.floor_id
-            located += place is not None
-        intake.person(
-            GlobalId(person.global_id),
-            person.label,
-            person.camera_ids,
-            floor_id if place else "",
-            place,
-        )
-    intake.end_update(persons, located)
-
-
-def _place(person: events_pb2.PersonState) -> tuple[float, ...] | None:
-    """Return position, velocity and covariance; None where they are not finite."""
-    position = person.position
-    point, covariance = position.point, position.covariance
-    place = (
-        point.x_m,
-        point.y_m,
-        person.velocity_x_mps if person.HasField("velocity_x_mps") else _NAN,
-        person.velocity_y_mps if person.HasField("velocity_y_mps") else _NAN,
-        covariance.xx_m2,
-        covariance.xy_m2,
-        covariance.yy_m2,
-    )
-    usable = math.isfinite(place[0] + place[1]) and position.floor_id
-    return place if usable else None
+def _take_other(intake: Intake, payload: bytes, sequence: int, event_us: int) -> bool:
+    """Take in what is no tracking update; return whether this version knows it."""
+    try:
+        event = events_pb2.EnvironmentEvent.FromString(payload)
+    except DecodeError as error:
+        raise ValueError("an event is damaged") from error
+    match event.WhichOneof("event"):
+        case "identity":
+            _take_identity(intake, event.identity, sequence, event_us)
+        case "session":
+            _take_session(intake, event.session, sequence, event_us)
+        case "zone":
+            # Visits are computed here, from positions.
+            pass
+        case _:
+            return False
+    return True
 
 
 def _take_identity(

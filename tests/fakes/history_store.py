@@ -62,5 +62,5 @@ class HistoryWriter:
     async def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return what a query finds."""
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(query.encode(), values)
+            cursor = await connection.execute(query.encode(), values or None)
             return await cursor.fetchall()

@@ -90,10 +90,10 @@ _CHANGED_SAMPLES = SQL("""
         SELECT
             stay_id, timeline_id, floor_id, x_m, cell_x, cell_y, capture_time,
             date_bin('1 hour', capture_time, 'epoch'::timestamptz) AS hour,
-            least(floor(sqrt(
+            floor(sqrt(
                 velocity_x_mps::float8 * velocity_x_mps
                 + velocity_y_mps::float8 * velocity_y_mps
-            ) / %(speed_bin)s), %(fastest)s)::smallint AS speed_bin,
+            ) / %(speed_bin)s) AS speed_bin,
             (extract(epoch FROM
                 lead(capture_time, 1, end_time) OVER path - capture_time
             ) * 1000000)::bigint AS lasts_us,
@@ -140,10 +140,10 @@ _CHANGE_SPEEDS = Composed(
         SQL("""
     INSERT INTO speed_hours (environment_id, timeline_id, floor_id, hour,
                              speed_bin, present_us)
-    SELECT %(environment_id)s, timeline_id, floor_id, hour, speed_bin,
-           sum(sign * lasts_us)
-    FROM sample WHERE sign <> 0 AND speed_bin IS NOT NULL
-    GROUP BY timeline_id, floor_id, hour, speed_bin
+    SELECT %(environment_id)s, timeline_id, floor_id, hour,
+           least(speed_bin, %(fastest)s), sum(sign * lasts_us)
+    FROM sample WHERE sign <> 0 AND speed_bin IS NOT NULL AND lasts_us > 0
+    GROUP BY timeline_id, floor_id, hour, least(speed_bin, %(fastest)s)
     ON CONFLICT (environment_id, timeline_id, floor_id, hour, speed_bin)
     DO UPDATE SET present_us = speed_hours.present_us + excluded.present_us
     """),
@@ -183,7 +183,7 @@ class Hiding:
                 stays |= await self._find(
                     _READ_AGAIN,
                     **{"timeline_id": timeline_id, "pass": number},
-                    start=to_time(one.first_us),
+                    start=to_time(one.from_us),
                     end=to_time(one.last_us),
                 )
         if stays:

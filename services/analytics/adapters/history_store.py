@@ -181,5 +181,5 @@ def _refusals() -> Iterator[None]:
     """Raise InvalidInput where the database refuses a value."""
     try:
         yield
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
+    except (psycopg.DataError, psycopg.IntegrityError, OverflowError) as error:
         raise InvalidInput(f"cannot be stored: {error}") from error

@@ -4,8 +4,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from services.analytics.adapters.batch_insert import BatchInsert
+from services.analytics.adapters.number_arrays import BigInts
 from services.analytics.adapters.times import to_time
-from services.analytics.domain.columns import US_PER_HOUR
 from services.analytics.domain.increment import Increment
 
 _STAYS = BatchInsert(
@@ -58,35 +58,32 @@ _CROSSINGS = """
                          %s::smallint[])
     ON CONFLICT (stay_id, tripwire_key, capture_time) DO NOTHING
 """
-_CELLS = BatchInsert(
-    "cell_hours",
-    {
-        "timeline_id": "text",
-        "floor_id": "text",
-        "hour": "timestamptz",
-        "cell_x": "integer",
-        "cell_y": "integer",
-        "present_us": "bigint",
-        "passages": "bigint",
-    },
-    """(environment_id, timeline_id, floor_id, hour, cell_x, cell_y) DO UPDATE SET
+_CELLS = """
+    INSERT INTO cell_hours (environment_id, timeline_id, floor_id, hour,
+                            cell_x, cell_y, present_us, passages)
+    SELECT %(environment_id)s, (%(timelines)s::text[])[place + 1],
+           (%(floors)s::text[])[place + 1],
+           'epoch'::timestamptz + hour * interval '1 hour',
+           cell_x, cell_y, present_us, passages
+    FROM unnest(%(key_0)s, %(key_1)s, %(key_2)s, %(key_3)s, %(sum_0)s, %(sum_1)s)
+        AS one (place, hour, cell_x, cell_y, present_us, passages)
+    ON CONFLICT (environment_id, timeline_id, floor_id, hour, cell_x, cell_y)
+    DO UPDATE SET
         present_us = cell_hours.present_us + excluded.present_us,
         passages = cell_hours.passages + excluded.passages
-    """,
-)
-_SPEEDS = BatchInsert(
-    "speed_hours",
-    {
-        "timeline_id": "text",
-        "floor_id": "text",
-        "hour": "timestamptz",
-        "speed_bin": "smallint",
-        "present_us": "bigint",
-    },
-    """(environment_id, timeline_id, floor_id, hour, speed_bin) DO UPDATE SET
-        present_us = speed_hours.present_us + excluded.present_us
-    """,
-)
+"""
+_SPEEDS = """
+    INSERT INTO speed_hours (environment_id, timeline_id, floor_id, hour,
+                             speed_bin, present_us)
+    SELECT %(environment_id)s, (%(timelines)s::text[])[place + 1],
+           (%(floors)s::text[])[place + 1],
+           'epoch'::timestamptz + hour * interval '1 hour',
+           speed_bin, present_us
+    FROM unnest(%(key_0)s, %(key_1)s, %(key_2)s, %(sum_0)s)
+        AS one (place, hour, speed_bin, present_us)
+    ON CONFLICT (environment_id, timeline_id, floor_id, hour, speed_bin)
+    DO UPDATE SET present_us = speed_hours.present_us + excluded.present_us
+"""
 
 
 async def write_stays(
@@ -154,17 +151,14 @@ async def write_sums(
     connection: AsyncConnection[TupleRow], environment_id: str, increment: Increment
 ) -> None:
     """Add to the hours of cells and speeds."""
-    for insert, tally in ((_CELLS, increment.cells), (_SPEEDS, increment.speeds)):
-        hours = {
-            hour: to_time(hour * US_PER_HOUR) for hour in set(tally.keys[:, 1].tolist())
-        }
-        await insert.run(
-            connection,
-            environment_id,
-            [
-                (*increment.places[place], hours[hour], *rest, *sums)
-                for (place, hour, *rest), sums in zip(
-                    tally.keys.tolist(), tally.sums.tolist(), strict=True
-                )
-            ],
-        )
+    places = {
+        "environment_id": environment_id,
+        "timelines": [timeline_id for timeline_id, _ in increment.places],
+        "floors": [floor_id for _, floor_id in increment.places],
+    }
+    for statement, tally in ((_CELLS, increment.cells), (_SPEEDS, increment.speeds)):
+        if not len(tally.keys):
+            continue
+        keys = {f"key_{i}": BigInts(column) for i, column in enumerate(tally.keys.T)}
+        sums = {f"sum_{i}": BigInts(column) for i, column in enumerate(tally.sums.T)}
+        await connection.execute(statement, {**places, **keys, **sums})

@@ -81,8 +81,14 @@ class SessionRow:
 
 @dataclass(slots=True)
 class PassRow:
-    """What a batch adds to a pass of a timeline."""
+    """What a batch adds to a pass.
 
+    Attributes:
+        from_us: How far the pass had come before; where it begins, if it is new.
+        first_us: First update of the batch.
+    """
+
+    from_us: int
     first_us: int
     last_us: int
     first_frame_set: int

@@ -1,17 +1,17 @@
-"""Take in events one by one, and hand them out as columns.
+"""Take in events in the order of the log, and hand them out as columns.
 
-This runs once for every box and person that is stored, so it does little more than
-append; what can be computed for many at once is left to `folding`.
+Only what depends on that order is done one by one: whose a track is, and which tracks
+support a person. The rest stays in columns, from the wire to the tables.
 """
 
 from array import array
-from collections import defaultdict
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.analytics.domain.columns import (
+    NOBODY,
     US_PER_MINUTE,
     CameraMinute,
     Columns,
@@ -32,12 +32,84 @@ from services.analytics.domain.memory import (
 )
 from services.common.ids import CameraId, GlobalId, SessionId, TimelineId
 
-_NOWHERE = (float("nan"),) * 7
-_INTEGERS = 4
-_FLOATS = 7
+_UPDATE_FIELDS = 5
 
 Views = dict[tuple[str, ...], int]
 """Ids of the sets of cameras that are known, by cameras."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFrame:
+    """What one camera saw in an update.
+
+    Attributes:
+        camera_id: The camera.
+        track_ids: Its tracks.
+        global_ids: Their identities; 0 for none.
+        coasted: How many of the tracks are predicted.
+    """
+
+    camera_id: CameraId
+    track_ids: list[int]
+    global_ids: list[int]
+    coasted: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrackColumns:
+    """All tracks that were taken in, in order; every array has shape (K,).
+
+    Attributes:
+        score: float32.
+        coasted: bool, whether no detection supports it.
+        provisional: bool, whether the identity may still change.
+    """
+
+    score: NDArray[np.float32]
+    coasted: NDArray[np.bool_]
+    provisional: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonColumns:
+    """All persons that were taken in, in order; every array has shape (N,).
+
+    Attributes:
+        label: int64, number for people.
+        floor: int64, from `Intake.floor`; 0 without a position.
+        view: int64, from `Intake.view`.
+        x_m: float64, NaN without a position; likewise the following.
+        y_m: float64.
+        velocity_x_mps: float32.
+        velocity_y_mps: float32.
+        covariance_m2: float64, shape (3, N): xx, xy, yy.
+    """
+
+    label: NDArray[np.int64]
+    floor: NDArray[np.int64]
+    view: NDArray[np.int64]
+    x_m: NDArray[np.float64]
+    y_m: NDArray[np.float64]
+    velocity_x_mps: NDArray[np.float32]
+    velocity_y_mps: NDArray[np.float32]
+    covariance_m2: NDArray[np.float64]
+
+
+@dataclass(slots=True, eq=False)
+class _Track:
+    """A track of the batch or of the memory.
+
+    Attributes:
+        memory: What is kept of it.
+        row: Its number within the batch.
+        global_id: Its identity by now; 0 for none.
+        last_us: When it was last seen.
+    """
+
+    memory: TrackMemory
+    row: int
+    global_id: int
+    last_us: int
 
 
 class Intake:
@@ -55,145 +127,96 @@ class Intake:
         self._gap_us = presence_gap_us
         self._views = views
         self._new_views: dict[int, tuple[str, ...]] = {}
-        self._supports: dict[GlobalId, list[TrackMemory]] = defaultdict(list)
-        for track in memory.tracks.values():
-            if track.global_id:
-                self._supports[track.global_id].append(track)
+        self._supports: dict[int, list[_Track]] = {}
+        self._tracks: dict[tuple[SessionId, CameraId], dict[int, _Track]] = {}
+        self._rows: list[_Track] = []
+        for one in memory.tracks.values():
+            self._add_track(one)
         self._updates = array("q")
+        self._track_rows = array("q")
+        self._frames = array("q")
         self._persons = array("q")
-        self._integers = array("q")
-        self._floats = array("d")
+        self._soles = array("q")
         self._sessions: dict[tuple[SessionId, TimelineId], int] = {}
         self._floors: dict[str, int] = {"": 0}
-        self._soles: dict[TrackKey, int] = {}
-        self._labels: dict[GlobalId, tuple[TimelineId, int]] = {}
         self._changes: list[IdentityChange | TrackMove] = []
         self._session_changes: list[SessionChange] = []
-        self._tracks: dict[TrackKey, TrackRow] = {}
         self._session_rows: dict[SessionId, SessionRow] = {}
         self._passes: dict[tuple[TimelineId, int], PassRow] = {}
         self._camera_minutes: dict[tuple[TimelineId, CameraId, int], CameraMinute] = {}
         self._timeline_minutes: dict[tuple[TimelineId, int], TimelineMinute] = {}
-        self._session_id = SessionId("")
-        self._timeline_id = TimelineId("")
-        self._frame_set = 0
-        self._time_us = 0
+        self._track_columns: TrackColumns | None = None
+        self._person_columns: PersonColumns | None = None
 
-    def begin_update(
+    def update(
         self,
         session_id: SessionId,
         timeline_id: TimelineId,
         frame_set: int,
         time_us: int,
         event_us: int,
+        cameras: list[CameraFrame],
+        persons: list[int],
+        located: int,
     ) -> None:
-        """Begin a tracking update; its cameras and persons follow."""
-        self._session_id, self._timeline_id = session_id, timeline_id
-        self._frame_set, self._time_us = frame_set, time_us
-        number = self._advance(session_id, timeline_id, time_us)
+        """Take in a tracking update.
+
+        Args:
+            session_id: Its session.
+            timeline_id: Its timeline.
+            frame_set: Its number.
+            time_us: Capture time, microseconds since 1970.
+            event_us: When it was appended, likewise.
+            cameras: Who saw what.
+            persons: Identities of the persons, whose columns are told to `measured`.
+            located: How many of them have a position.
+        """
+        number, from_us = self._advance(session_id, timeline_id, time_us)
         pass_row = self._passes.setdefault(
-            (timeline_id, number), PassRow(time_us, time_us, frame_set, frame_set)
+            (timeline_id, number),
+            PassRow(from_us, time_us, time_us, frame_set, frame_set),
         )
         pass_row.last_us, pass_row.last_frame_set = time_us, frame_set
         pass_row.updates += 1
         row = self._session_row(session_id, timeline_id, event_us)
         if not row.updates:
             row.first_us = row.last_us = time_us
-        row.first_us, row.last_us = (
-            min(row.first_us, time_us),
-            max(row.last_us, time_us),
-        )
+        row.first_us = min(row.first_us, time_us)
+        row.last_us = max(row.last_us, time_us)
         row.updates += 1
+        minute_us = time_us // US_PER_MINUTE * US_PER_MINUTE
         minute = self._timeline_minutes.setdefault(
-            (timeline_id, time_us // US_PER_MINUTE * US_PER_MINUTE), TimelineMinute()
+            (timeline_id, minute_us), TimelineMinute()
         )
         minute.updates += 1
         minute.delay_us += event_us - time_us
-        session = self._sessions.setdefault(
-            (session_id, timeline_id), len(self._sessions)
-        )
-        self._updates.extend((time_us, frame_set, session, number))
-
-    def end_update(self, persons: int, located: int) -> None:
-        """End a tracking update with so many persons, so many of them located."""
-        self._persons.append(persons)
-        minute = self._timeline_minutes[
-            self._timeline_id, self._time_us // US_PER_MINUTE * US_PER_MINUTE
-        ]
-        minute.persons += persons
+        minute.persons += len(persons)
         minute.located += located
-        minute.most_persons = max(minute.most_persons, persons)
+        minute.most_persons = max(minute.most_persons, len(persons))
+        for frame in cameras:
+            self._count(timeline_id, minute_us, frame)
+            self._sight(session_id, frame, time_us, frame_set)
+        pair = (session_id, timeline_id)
+        session = self._sessions.setdefault(pair, len(self._sessions))
+        self._updates.extend((time_us, frame_set, session, number, len(persons)))
+        self._persons.extend(persons)
+        self._soles.extend([self._sole(one, time_us) for one in persons])
 
-    def camera(self, camera_id: CameraId, tracks: int) -> CameraMinute:
-        """Begin a camera's frame with so many tracks, which follow."""
-        key = (
-            self._timeline_id,
-            camera_id,
-            self._time_us // US_PER_MINUTE * US_PER_MINUTE,
-        )
-        minute = self._camera_minutes.get(key)
-        if minute is None:
-            minute = self._camera_minutes[key] = CameraMinute()
-        minute.frames += 1
-        minute.tracks += tracks
-        minute.most_tracks = max(minute.most_tracks, tracks)
-        return minute
+    def floor(self, floor_id: str) -> int:
+        """Return the number of a level within the batch."""
+        return self._floors.setdefault(floor_id, len(self._floors))
 
-    def track(
-        self,
-        key: TrackKey,
-        global_id: GlobalId,
-        score: float,
-        *,
-        coasted: bool,
-        provisional: bool,
-    ) -> None:
-        """Take in one track of the frame that was begun last."""
-        time_us = self._time_us
-        row = self._tracks.get(key)
-        if row is None:
-            row = self._tracks[key] = TrackRow(key, self._timeline_id, time_us, time_us)
-        row.global_id, row.provisional = global_id, provisional
-        row.frames += 1
-        row.coasted += coasted
-        row.score_sum += score
-        row.first_us = min(row.first_us, time_us)
-        row.last_us = max(row.last_us, time_us)
-        memory = self._memory.tracks.get(key)
-        if memory is None:
-            memory = TrackMemory(key, GlobalId(0), time_us, provisional)
-            self._memory.tracks[key] = memory
-        if memory.global_id != global_id or time_us - memory.last_us > self._gap_us:
-            self._change_hands(memory, global_id)
-        memory.last_us, memory.provisional = time_us, provisional
-
-    def person(
-        self,
-        global_id: GlobalId,
-        label: int,
-        camera_ids: Iterable[str],
-        floor_id: str,
-        place: tuple[float, ...] | None,
-    ) -> None:
-        """Take in one person of the update that was begun last.
-
-        Args:
-            global_id: The identity.
-            label: Its number for people.
-            camera_ids: Who saw it.
-            floor_id: Level; empty without a position.
-            place: x and y in metres, x and y of the velocity in metres per second
-                (NaN without one), covariance xx, xy, yy in square metres; None
-                without a position.
-        """
-        view = self._views.get(tuple(camera_ids))
+    def view(self, camera_ids: tuple[str, ...]) -> int:
+        """Return the id of a set of cameras."""
+        view = self._views.get(camera_ids)
         if view is None:
-            view = self._new_view(tuple(camera_ids))
-        floor = self._floors.setdefault(floor_id, len(self._floors))
-        self._integers.extend((global_id, floor, view, self._sole(global_id)))
-        self._floats.extend(place or _NOWHERE)
-        if global_id not in self._labels:
-            self._labels[global_id] = (self._timeline_id, label)
+            view = self._views[camera_ids] = len(self._views) + 1
+            self._new_views[view] = camera_ids
+        return view
+
+    def measured(self, tracks: TrackColumns, persons: PersonColumns) -> None:
+        """Take in the columns of all tracks and persons of the updates."""
+        self._track_columns, self._person_columns = tracks, persons
 
     def identity(self, change: IdentityChange) -> None:
         """Take in an identity event."""
@@ -209,13 +232,9 @@ class Intake:
 
     def columns(self) -> Columns:
         """Return the batch."""
-        updates = np.frombuffer(self._updates, np.int64).reshape(-1, _INTEGERS)
-        counts = np.frombuffer(self._persons, np.int64)
-        integers = np.frombuffer(self._integers, np.int64).reshape(-1, _INTEGERS)
-        floats = np.frombuffer(self._floats, np.float64).reshape(-1, _FLOATS)
-        with np.errstate(over="ignore", invalid="ignore"):
-            single = floats.astype(np.float32)
-            sigma_m = _larger_sigma(*floats[:, 4:].T).astype(np.float32)
+        updates = np.frombuffer(self._updates, np.int64).reshape(-1, _UPDATE_FIELDS)
+        tracks = self._tracks_seen()
+        self._remember_tracks()
         return Columns(
             time_us=updates[:, 0],
             frame_set=updates[:, 1],
@@ -223,53 +242,123 @@ class Intake:
             pass_number=updates[:, 3],
             sessions=list(self._sessions),
             floors=list(self._floors),
-            sole_tracks=list(self._soles),
-            samples=Samples(
-                update=np.repeat(np.arange(len(counts)), counts),
-                global_id=integers[:, 0],
-                floor=integers[:, 1],
-                view=integers[:, 2],
-                sole=integers[:, 3],
-                x_m=single[:, 0],
-                y_m=single[:, 1],
-                velocity_x_mps=single[:, 2],
-                velocity_y_mps=single[:, 3],
-                sigma_m=sigma_m,
-            ),
-            labels=self._labels,
+            sole_tracks=[one.memory.key for one in self._rows],
+            samples=self._samples(updates[:, 4]),
+            labels=self._labels(updates),
             new_views=self._new_views,
             changes=self._changes,
             session_changes=self._session_changes,
-            tracks=self._tracks,
+            tracks=tracks,
             session_rows=self._session_rows,
             passes=self._passes,
             camera_minutes=self._camera_minutes,
             timeline_minutes=self._timeline_minutes,
         )
 
+    def _samples(self, counts: NDArray[np.int64]) -> Samples:
+        persons = self._person_columns or _NO_PERSONS
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Samples(
+                update=np.repeat(np.arange(len(counts)), counts),
+                global_id=np.frombuffer(self._persons, np.int64),
+                floor=persons.floor,
+                view=persons.view,
+                sole=np.frombuffer(self._soles, np.int64),
+                x_m=persons.x_m.astype(np.float32),
+                y_m=persons.y_m.astype(np.float32),
+                velocity_x_mps=persons.velocity_x_mps,
+                velocity_y_mps=persons.velocity_y_mps,
+                sigma_m=_larger_sigma(*persons.covariance_m2).astype(np.float32),
+            )
+
+    def _labels(
+        self, updates: NDArray[np.int64]
+    ) -> dict[GlobalId, tuple[TimelineId, int]]:
+        """Return the timeline and label of each person, as first told."""
+        persons = self._person_columns or _NO_PERSONS
+        found, first = np.unique(
+            np.frombuffer(self._persons, np.int64), return_index=True
+        )
+        session = np.repeat(updates[:, 2], updates[:, 4])[first]
+        sessions = list(self._sessions)
+        return {
+            GlobalId(global_id): (sessions[index][1], label)
+            for global_id, index, label in zip(
+                found.tolist(),
+                session.tolist(),
+                persons.label[first].tolist(),
+                strict=True,
+            )
+        }
+
+    def _tracks_seen(self) -> dict[TrackKey, TrackRow]:
+        """Return what the batch adds to each track."""
+        columns = self._track_columns
+        rows = np.frombuffer(self._track_rows, np.int64)
+        if columns is None or not len(rows):
+            return {}
+        frames_us, counts = np.frombuffer(self._frames, np.int64).reshape(-1, 2).T
+        time_us = np.repeat(frames_us, counts)
+        count = len(self._rows)
+        frames = np.bincount(rows, minlength=count)
+        coasted = np.bincount(rows[columns.coasted], minlength=count)
+        score_sum = np.bincount(rows, columns.score.astype(np.float64), count)
+        first_us = np.full(count, np.iinfo(np.int64).max)
+        np.minimum.at(first_us, rows, time_us)
+        last_us = np.full(count, np.iinfo(np.int64).min)
+        np.maximum.at(last_us, rows, time_us)
+        provisional = np.zeros(count, np.bool_)
+        provisional[rows] = columns.provisional
+        found = {}
+        for row in np.flatnonzero(frames).tolist():
+            track = self._rows[row]
+            track.memory.provisional = bool(provisional[row])
+            key = track.memory.key
+            found[key] = TrackRow(
+                key=key,
+                timeline_id=self._session_rows[key.session_id].timeline_id,
+                first_us=int(first_us[row]),
+                last_us=int(last_us[row]),
+                global_id=GlobalId(track.global_id),
+                provisional=track.memory.provisional,
+                frames=int(frames[row]),
+                coasted=int(coasted[row]),
+                score_sum=float(score_sum[row]),
+            )
+        return found
+
+    def _remember_tracks(self) -> None:
+        for track in self._rows:
+            memory = track.memory
+            memory.global_id = GlobalId(track.global_id)
+            memory.last_us = track.last_us
+            self._memory.tracks[memory.key] = memory
+
     def _advance(
         self, session_id: SessionId, timeline_id: TimelineId, time_us: int
-    ) -> int:
-        """Move a timeline on, and return the number of its pass."""
+    ) -> tuple[int, int]:
+        """Move a timeline on; return the number of its pass and how far it had come."""
         timeline = self._memory.timelines.get(timeline_id)
+        from_us = time_us if timeline is None else timeline.last_us
         if timeline is None:
             timeline = self._memory.timelines[timeline_id] = TimelineMemory(1, time_us)
         elif time_us < timeline.last_us or timeline.sought:
             timeline.pass_number += 1
             timeline.sought = False
+            from_us = time_us
             self._end_tracks(session_id)
         # Last used, last in the memory, which forgets from the front.
         del self._memory.timelines[timeline_id]
         self._memory.timelines[timeline_id] = timeline
         timeline.last_us = time_us
-        return timeline.pass_number
+        return timeline.pass_number, from_us
 
     def _end_tracks(self, session_id: SessionId) -> None:
         """Let no track from before support anybody from now on."""
-        for key, track in list(self._memory.tracks.items()):
-            if key.session_id == session_id:
-                track.global_id = GlobalId(0)
-                del self._memory.tracks[key]
+        for (of_session, _), tracks in self._tracks.items():
+            if of_session == session_id:
+                for track in tracks.values():
+                    track.global_id = NOBODY
 
     def _session_row(
         self, session_id: SessionId, timeline_id: TimelineId, event_us: int
@@ -281,43 +370,86 @@ class Intake:
         row.last_event_us = event_us
         return row
 
-    def _change_hands(self, track: TrackMemory, global_id: GlobalId) -> None:
-        if track.global_id and global_id and track.global_id != global_id:
-            self._changes.append(
-                TrackMove(track.key, self._frame_set, track.global_id, global_id)
-            )
-        track.global_id = global_id
+    def _count(
+        self, timeline_id: TimelineId, minute_us: int, frame: CameraFrame
+    ) -> None:
+        key = (timeline_id, frame.camera_id, minute_us)
+        minute = self._camera_minutes.get(key)
+        if minute is None:
+            minute = self._camera_minutes[key] = CameraMinute()
+        tracks = len(frame.track_ids)
+        minute.frames += 1
+        minute.tracks += tracks
+        minute.coasted += frame.coasted
+        minute.unidentified += frame.global_ids.count(0)
+        minute.most_tracks = max(minute.most_tracks, tracks)
+
+    def _sight(
+        self, session_id: SessionId, frame: CameraFrame, time_us: int, frame_set: int
+    ) -> None:
+        """Move the tracks of a frame on."""
+        tracks = self._tracks.setdefault((session_id, frame.camera_id), {})
+        oldest_us = time_us - self._gap_us
+        rows = self._track_rows
+        for track_id, global_id in zip(frame.track_ids, frame.global_ids, strict=True):
+            track = tracks.get(track_id)
+            if track is None:
+                key = TrackKey(session_id, frame.camera_id, track_id)
+                track = self._add_track(
+                    TrackMemory(key, NOBODY, time_us, provisional=True)
+                )
+            if track.global_id != global_id or track.last_us < oldest_us:
+                self._change_hands(track, global_id, frame_set)
+            track.last_us = time_us
+            rows.append(track.row)
+        self._frames.extend((time_us, len(frame.track_ids)))
+
+    def _add_track(self, memory: TrackMemory) -> "_Track":
+        key = memory.key
+        track = _Track(memory, len(self._rows), memory.global_id, memory.last_us)
+        self._rows.append(track)
+        by_id = self._tracks.setdefault((key.session_id, key.camera_id), {})
+        by_id[key.track_id] = track
+        if track.global_id:
+            self._supports.setdefault(track.global_id, []).append(track)
+        return track
+
+    def _change_hands(self, track: "_Track", global_id: int, frame_set: int) -> None:
+        before, track.global_id = track.global_id, global_id
+        if before and global_id and before != global_id:
+            key = track.memory.key
+            move = TrackMove(key, frame_set, GlobalId(before), GlobalId(global_id))
+            self._changes.append(move)
         if global_id:
-            supports = self._supports[global_id]
+            supports = self._supports.setdefault(global_id, [])
             if track not in supports:
                 supports.append(track)
 
-    def _sole(self, global_id: GlobalId) -> int:
-        """Return the index of the only track that supports a person, or -1."""
+    def _sole(self, global_id: int, time_us: int) -> int:
+        """Return the row of the only track that supports a person, or -1."""
         supports = self._supports.get(global_id)
         if not supports:
             return -1
-        oldest_us = self._time_us - self._gap_us
-        sole: TrackMemory | None = None
-        stale = False
+        oldest_us = time_us - self._gap_us
+        sole, stale = -1, False
         for track in supports:
             if track.global_id != global_id or track.last_us < oldest_us:
                 stale = True
-            elif sole is not None:
+            elif sole >= 0:
                 return -1
             else:
-                sole = track
+                sole = track.row
         if stale:
-            self._supports[global_id] = [] if sole is None else [sole]
-        if sole is None:
-            return -1
-        return self._soles.setdefault(sole.key, len(self._soles))
+            self._supports[global_id] = [] if sole < 0 else [self._rows[sole]]
+        return sole
 
-    def _new_view(self, camera_ids: tuple[str, ...]) -> int:
-        view = len(self._views) + 1
-        self._views[camera_ids] = view
-        self._new_views[view] = camera_ids
-        return view
+
+_NO_PERSONS = PersonColumns(
+    *(np.zeros(0, np.int64),) * 3,
+    *(np.zeros(0, np.float64),) * 2,
+    *(np.zeros(0, np.float32),) * 2,
+    np.zeros((3, 0)),
+)
 
 
 def _larger_sigma(
