@@ -115,12 +115,10 @@ def test_what_is_not_lost_is_covered(gaps: list[tuple[int, int]], step_us: int) 
 @given(table=rows, cut=st.integers(0, 200))
 def test_a_person_of_two_identities_is_one(table: list[Row], cut: int) -> None:
     """Cutting every stay in two at a moment, and joining, changes no figure."""
-    whole = intervals(table)
-    parts = Intervals(
-        whole.person_id, np.zeros_like(whole.place), whole.start_us, whole.end_us
-    )
-    inside = np.ones(len(whole), np.bool_)
-    seen = Seen(parts, whole, inside, GAP_US)
+    parts = joined(intervals([(p, 0, s, d) for p, _, s, d in table]))
+    zones = parts.person_id + parts.start_us % 2
+    whole = Intervals(parts.person_id, zones, parts.start_us, parts.end_us)
+    seen = Seen(parts, whole, np.ones(len(whole), np.bool_), GAP_US)
 
     def cut_in_two(one: Intervals) -> Intervals:
         first_end, second_start = (
