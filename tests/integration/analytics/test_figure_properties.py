@@ -35,7 +35,7 @@ from tests.fakes.stored_scene import store_scene_in
 
 SPAN = Span(START_US, START_US + FRAME_SETS * STEP_US)
 EXAMPLES = settings(
-    max_examples=8,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
