@@ -3,6 +3,7 @@
 A hundred thousand rows take milliseconds, because no value becomes a Python object.
 """
 
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,5 +107,8 @@ def _elements(data: Buffer, kind: str) -> NDArray[Any]:
     Raises:
         ValueError: It holds a NULL, which has no bytes.
     """
+    _, nulls, *_ = struct.unpack_from(">5i", data)
+    if nulls:
+        raise ValueError("a column that is read as an array holds a NULL")
     elements = np.dtype([("length", ">i4"), ("value", kind)])
     return np.frombuffer(data, elements, offset=_HEADER_BYTES)["value"]
