@@ -3,6 +3,7 @@
 import numpy as np
 
 from services.analytics.adapters.reading.section import IN_TIMELINES, Section, scoped
+from services.analytics.adapters.times import to_time
 from services.analytics.domain.figures.intervals import Intervals
 from services.analytics.domain.figures.people import Seen
 from services.analytics.domain.figures.span import IntArray, Span
@@ -10,7 +11,7 @@ from services.analytics.service.ports import Present
 from services.analytics.service.questions import KnownZones, Scope
 
 _STAYS = f"""
-    SELECT * FROM stays
+    SELECT stay_id, person_id, start_time, end_time, hidden FROM stays
     WHERE environment_id = %(environment)s AND {IN_TIMELINES}
         AND start_time <= %(end)s AND end_time >= %(start)s
 """
@@ -52,21 +53,24 @@ _FINAL = """
     )
     ORDER BY 1
 """
-_GOING_ON = f"""
-    SELECT timeline_id, max(last_capture_time) AS as_of FROM sessions
+_RUNNING = f"""
+    FROM sessions
     WHERE environment_id = %(environment)s AND {IN_TIMELINES}
         AND state NOT IN ('completed', 'stopped', 'failed')
         AND last_capture_time IS NOT NULL
     GROUP BY timeline_id
 """
+_GOING_ON = f"SELECT max(last_capture_time) {_RUNNING}"
 _PRESENT = f"""
-    WITH going_on AS ({_GOING_ON}), latest AS (
+    WITH going_on AS (
+        SELECT timeline_id, max(last_capture_time) AS as_of {_RUNNING}
+    ), latest AS (
         SELECT timeline_id, max(pass) AS pass FROM passes
         WHERE environment_id = %(environment)s GROUP BY timeline_id
     )
     SELECT DISTINCT ON (person_id) person_id, stay_id, end_time
     FROM stays JOIN going_on USING (timeline_id) JOIN latest USING (timeline_id, pass)
-    WHERE environment_id = %(environment)s
+    WHERE environment_id = %(environment)s AND end_time >= %(since)s
         AND end_time >= as_of - %(gap)s * interval '1 microsecond'
         AND NOT handed_over
     ORDER BY person_id, end_time DESC, floor_id = '', published_id
@@ -144,9 +148,16 @@ class People(Section):
     async def present(self, scope: Scope, zones: KnownZones) -> Present:
         """Return who is present now."""
         place = {key: i for i, keys in enumerate(zones.keys) for key in keys}
-        parameters = scoped(scope, gap=self._gap_us, zones=list(place))
-        newest = await self._columns(
-            f"SELECT as_of FROM ({_GOING_ON}) AS going_on", parameters, as_of="time"
+        going_on = await self._columns(_GOING_ON, scoped(scope), as_of="time")
+        as_of_us = going_on["as_of"]
+        if not len(as_of_us):
+            nobody = np.zeros(0, np.int64)
+            return Present(None, nobody, (nobody, nobody))
+        parameters = scoped(
+            scope,
+            gap=self._gap_us,
+            since=to_time(int(as_of_us.min()) - self._gap_us),
+            zones=list(place),
         )
         persons = await self._columns(
             f"SELECT person_id FROM ({_PRESENT}) AS present",
@@ -157,7 +168,7 @@ class People(Section):
             _PRESENT_IN, parameters, person="integer", zone="integer"
         )
         return Present(
-            as_of_us=int(newest["as_of"].max()) if len(newest["as_of"]) else None,
+            as_of_us=int(as_of_us.max()),
             person_ids=persons["person"],
             zones=(inside["person"], _places(inside["zone"], place)),
         )
