@@ -8,7 +8,7 @@ from services.analytics.domain.figures.intervals import Intervals
 from services.analytics.domain.figures.people import Seen
 from services.analytics.domain.figures.span import IntArray, Span
 from services.analytics.service.ports import Present
-from services.analytics.service.questions import KnownZones, Scope
+from services.analytics.service.questions import NamedBorders, Scope
 
 _STAYS = f"""
     SELECT stay_id, person_id, start_time, end_time, hidden FROM stays
@@ -103,14 +103,14 @@ _CROSSINGS = f"""
 class People(Section):
     """Reads who was there."""
 
-    async def seen(self, scope: Scope, span: Span, zones: KnownZones) -> Seen:
+    async def seen(self, scope: Scope, span: Span, zones: NamedBorders) -> Seen:
         """Return parts of stays and visits that have a moment in a range.
 
         What begins within the presence gap after the range is there, too: it tells
         whether something ended.
         """
         looked = Span(span.start_us, span.end_us + self._gap_us)
-        place = {key: i for i, keys in enumerate(zones.keys) for key in keys}
+        place = zones.place()
         parameters = scoped(scope, looked, zones=list(place))
         parts = await self._columns(
             _PARTS, parameters, person="integer", start="time", end="time"
@@ -145,9 +145,9 @@ class People(Section):
         found = await self._columns(_FINAL, parameters, person="integer")
         return found["person"]
 
-    async def present(self, scope: Scope, zones: KnownZones) -> Present:
+    async def present(self, scope: Scope, zones: NamedBorders) -> Present:
         """Return who is present now."""
-        place = {key: i for i, keys in enumerate(zones.keys) for key in keys}
+        place = zones.place()
         going_on = await self._columns(_GOING_ON, scoped(scope), as_of="time")
         as_of_us = going_on["as_of"]
         if not len(as_of_us):
@@ -185,10 +185,10 @@ class People(Section):
         ]
 
     async def crossings(
-        self, scope: Scope, span: Span, tripwires: KnownZones
+        self, scope: Scope, span: Span, tripwires: NamedBorders
     ) -> tuple[IntArray, IntArray, IntArray]:
         """Return person, index of the tripwire and direction of each crossing."""
-        place = {key: i for i, keys in enumerate(tripwires.keys) for key in keys}
+        place = tripwires.place()
         found = await self._columns(
             _CROSSINGS,
             scoped(scope, span, wires=list(place)),
