@@ -38,9 +38,10 @@ check: install-dev install-generator ## Check format, lint, types, imports and p
 protos: install-generator ## Generate the code beside the protos
 	@scripts/protos.sh .venv-protos/bin
 
-bench: install ## Measure the mesh against one process, and history; writes build/bench*.json
+bench: install ## Measure mesh, history and analytics; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.history
+	@$(BIN)/python -m tests.bench.analytics
 
 models: install ## Fetch the model of the demo and check its hash
 	@$(BIN)/python -m services.common.models fetch movenet-multipose

@@ -1,7 +1,5 @@
 """Put a scripted scene into a real history, as the worker would."""
 
-from collections.abc import Mapping
-
 from services.analytics.adapters.borders import (
     BorderTable,
     TripwireDefinition,
@@ -11,42 +9,42 @@ from services.analytics.adapters.lease_store import PostgresLeaseStore
 from services.analytics.adapters.schema import SCHEMA, VERSIONS
 from services.analytics.domain.history import Chapter, Gap, Place
 from services.common.ids import EnvironmentId
-from services.common.postgres import migrate, open_pool
+from services.common.postgres import Pool, migrate, open_pool
 from spoton.common.v1 import events_pb2
 from tests.fakes.history_store import HistoryWriter
 from tests.fakes.scene_events import events
-from tests.fakes.scripted_scene import FLOOR, TRIPWIRES, ZONES, Corner, Scene
+from tests.fakes.scripted_scene import FLOOR, TRIPWIRES, ZONES, Scene
 
 BATCH = 500
 LEASE_S = 3600.0
 """Longer than any test: what is stored stays taken."""
 
 
-async def store_scene(
-    postgres_dsn: str,
-    environment_id: str,
-    scene: Scene,
-    zones: Mapping[str, tuple[Corner, ...]] = ZONES,
-    batch: int = BATCH,
-) -> None:
-    """Store a scene in an environment of its own, with zones and tripwires."""
+async def store_scene(postgres_dsn: str, environment_id: str, scene: Scene) -> None:
+    """Store a scene in a schema that is made first."""
     await migrate(postgres_dsn, SCHEMA, VERSIONS)
     async with open_pool(postgres_dsn, SCHEMA) as pool:
-        leases = PostgresLeaseStore(pool, LEASE_S)
-        await leases.announce([EnvironmentId(environment_id)])
-        lease = await leases.acquire("test")
-        assert lease is not None
-        assert lease.environment_id == environment_id
-        borders = await BorderTable(pool).replace(
-            EnvironmentId(environment_id),
-            [ZoneDefinition(name, name, FLOOR, c) for name, c in zones.items()],
-            [
-                TripwireDefinition(name, name, FLOOR, *w)
-                for name, w in TRIPWIRES.items()
-            ],
-        )
-        writer = HistoryWriter(pool, lease, borders)
-        await _store(writer, scene, batch)
+        await store_scene_in(pool, environment_id, scene, batch=BATCH)
+
+
+async def store_scene_in(
+    pool: Pool, environment_id: str, scene: Scene, batch: int
+) -> None:
+    """Store a scene in an environment of its own, with zones and tripwires."""
+    leases = PostgresLeaseStore(pool, LEASE_S)
+    await leases.announce([EnvironmentId(environment_id)])
+    lease = await leases.acquire("test")
+    assert lease is not None
+    assert lease.environment_id == environment_id
+    borders = await BorderTable(pool).replace(
+        EnvironmentId(environment_id),
+        [ZoneDefinition(name, name, FLOOR, corners) for name, corners in ZONES.items()],
+        [
+            TripwireDefinition(name, name, FLOOR, *ends)
+            for name, ends in TRIPWIRES.items()
+        ],
+    )
+    await _store(HistoryWriter(pool, lease, borders), scene, batch)
 
 
 async def _store(writer: HistoryWriter, scene: Scene, batch: int) -> None:

@@ -24,8 +24,8 @@ _OVERLAPPING_TOUCHED = """
     JOIN stays other ON other.environment_id = touched.environment_id
         AND other.person_id = touched.person_id
         AND other.stay_id <> touched.stay_id
-        AND other.start_time < touched.end_time
-        AND other.end_time > touched.start_time
+        AND other.start_time <= touched.end_time
+        AND other.end_time >= touched.start_time
     WHERE touched.stay_id = ANY(%(stays)s)
       AND (touched.global_id <> touched.published_id OR EXISTS (
         SELECT 1 FROM persons
@@ -52,13 +52,20 @@ _HIDE = """
                 CASE WHEN stay.handed_over THEN '[)' ELSE '[]' END
             ))
             FROM (
-                SELECT tstzrange(other.start_time, other.end_time) AS range
+                -- Of two that end at one moment, the last sample counts once, too.
+                SELECT tstzrange(
+                    other.start_time, other.end_time,
+                    CASE
+                        WHEN other.end_time = stay.end_time AND NOT other.handed_over
+                        THEN '[]' ELSE '[)'
+                    END
+                ) AS range
                 FROM stays other
                 WHERE other.environment_id = stay.environment_id
                   AND other.person_id = stay.person_id
                   AND other.pass = stay.pass
-                  AND other.start_time < stay.end_time
-                  AND other.end_time > stay.start_time
+                  AND other.start_time <= stay.end_time
+                  AND other.end_time >= stay.start_time
                   AND (other.floor_id = '', other.published_id, other.stay_id)
                     < (stay.floor_id = '', stay.published_id, stay.stay_id)
                 UNION ALL

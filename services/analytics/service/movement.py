@@ -203,7 +203,7 @@ async def _heat(
     person_id = await _person_id(history, question)
     scope, span = question.scope, question.span
     parts = await history.heat(scope, span, floor_id, person_id)
-    return floor_id, summed(parts, side)
+    return floor_id, await asyncio.to_thread(summed, parts, side)
 
 
 async def _floor(history: History, question: FloorQuestion) -> str:

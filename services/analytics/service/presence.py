@@ -182,17 +182,18 @@ class Presence:
             ]
             everybody = touching[0][1]
             final = await history.final(scope, everybody)
-            cameras = [
-                (name, len(await counted(history, question, persons)))
-                for name, persons in await history.sightings_by_camera(
-                    scope, span, camera_ids
-                )
-            ]
+            by_camera = await history.sightings_by_camera(scope, span, camera_ids)
+            seen = np.unique(
+                np.concatenate([everybody, *(who for _, who in by_camera)])
+            )
+            counting = await counted(history, question, seen)
         return UniquePersons(
             persons=len(everybody),
             provisional=len(everybody) - len(final),
             zones=[(name, len(persons)) for name, persons in touching[1:]],
-            cameras=cameras,
+            cameras=[
+                (name, int(np.isin(who, counting).sum())) for name, who in by_camera
+            ],
             coverage=found.coverage,
         )
 

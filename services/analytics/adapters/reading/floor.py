@@ -5,6 +5,7 @@ what is left at the edges of a range, and for one person.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.analytics.adapters.reading.section import (
     IN_TIMELINES,
@@ -12,7 +13,6 @@ from services.analytics.adapters.reading.section import (
     scoped,
     to_times,
 )
-from services.analytics.adapters.table_reader import Columns
 from services.analytics.domain.figures.heat import Heat
 from services.analytics.domain.figures.samples import (
     Samples,
@@ -24,6 +24,8 @@ from services.analytics.domain.figures.span import HOUR_US, IntArray, Span
 from services.analytics.service.ports import Points, StayParts
 from services.analytics.service.questions import Scope
 from services.common.ids import GlobalId
+
+RealArray = NDArray[np.float32]
 
 _CELLS = f"""
     SELECT cell_x::bigint, cell_y::bigint,
@@ -50,10 +52,10 @@ _STAYS = f"""
     SELECT stay_id, end_time, passage::integer::bigint
     FROM ({_STAY}) AS stay WHERE floor_id = %(floor)s ORDER BY stay_id
 """
-_POSITIONS = """
-    SELECT stay_id, capture_time, x_m, y_m,
-        coalesce(velocity_x_mps, 'NaN'), coalesce(velocity_y_mps, 'NaN'),
-        (hidden @> capture_time)::integer::bigint
+_PLACE = "x_m, y_m"
+_VELOCITY = "coalesce(velocity_x_mps, 'NaN'), coalesce(velocity_y_mps, 'NaN')"
+_SAMPLES = """
+    SELECT stay_id, capture_time, (hidden @> capture_time)::integer::bigint, {}
     FROM stays JOIN positions USING (stay_id)
     WHERE stay_id = ANY(%(stays)s)
         AND capture_time >= %(start)s AND capture_time <= %(end)s AND x_m IS NOT NULL
@@ -108,10 +110,9 @@ class Floor(Section):
             )
             parts.append(Heat(**found))
         for edge in span.around(whole):
-            stays, samples, found = await self._sampled(
-                scope, edge, floor_id, person_id
+            stays, samples, position_m = await self._sampled(
+                scope, edge, floor_id, person_id, _PLACE
             )
-            position_m = found["x_m"], found["y_m"]
             parts.append(heat_of(samples, stays, position_m, edge))
         return parts
 
@@ -129,8 +130,9 @@ class Floor(Section):
             bins.append(found["speed_bin"])
             present_us.append(found["present_us"])
         for edge in span.around(whole):
-            _, samples, found = await self._sampled(scope, edge, floor_id, person_id)
-            velocity_mps = found["velocity_x_mps"], found["velocity_y_mps"]
+            _, samples, velocity_mps = await self._sampled(
+                scope, edge, floor_id, person_id, _VELOCITY
+            )
             binned = speed_bins_of(samples, velocity_mps, edge)
             bins.append(binned[0])
             present_us.append(binned[1])
@@ -182,9 +184,14 @@ class Floor(Section):
         )
 
     async def _sampled(
-        self, scope: Scope, edge: Span, floor_id: str, person_id: GlobalId
-    ) -> tuple[Stays, Samples, Columns]:
-        """Return stays around a range, and their samples in order, with columns."""
+        self,
+        scope: Scope,
+        edge: Span,
+        floor_id: str,
+        person_id: GlobalId,
+        pair: str,
+    ) -> tuple[Stays, Samples, tuple[RealArray, RealArray]]:
+        """Return stays around a range, and their samples with two columns each."""
         around = Span(edge.start_us - self._gap_us, edge.end_us + self._gap_us)
         parameters = scoped(scope, around, floor=floor_id, person=person_id)
         stays = Stays(
@@ -197,17 +204,14 @@ class Floor(Section):
             )
         )
         found = await self._columns(
-            _POSITIONS,
+            _SAMPLES.format(pair),
             scoped(scope, around, stays=stays.stay_id.tolist()),
             stay="integer",
             time="time",
-            x_m="real",
-            y_m="real",
-            velocity_x_mps="real",
-            velocity_y_mps="real",
             hidden="integer",
+            first="real",
+            second="real",
         )
         order = np.lexsort((found["time"], found["stay"]))
-        found = {name: one[order] for name, one in found.items()}
-        hidden = found["hidden"] > 0
-        return stays, Samples.of(found["stay"], found["time"], hidden, stays), found
+        stay, time_us, hidden, first, second = (one[order] for one in found.values())
+        return stays, Samples.of(stay, time_us, hidden > 0, stays), (first, second)

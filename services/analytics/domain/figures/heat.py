@@ -15,6 +15,8 @@ MAX_CELL_M = 50.0
 MAX_CELLS = 250_000
 """Most cells of one answer."""
 
+_COLUMNS = 2**32
+
 
 @dataclass(frozen=True, slots=True)
 class Heat:
@@ -76,14 +78,18 @@ def summed(parts: list[Heat], side: int = 1) -> Heat:
     row = np.concatenate([part.row for part in parts]) // side
     passages = np.concatenate([part.passages for part in parts])
     dwell_us = np.concatenate([part.dwell_us for part in parts])
-    cells, which = np.unique(
-        np.stack((row, column), axis=1), axis=0, return_inverse=True
-    )
-    totals = np.zeros((2, len(cells)), np.int64)
+    keys, which = np.unique(_key(column, row), return_inverse=True)
+    totals = np.zeros((2, len(keys)), np.int64)
     np.add.at(totals[0], which, passages)
     np.add.at(totals[1], which, dwell_us)
     kept = (totals > 0).any(axis=0)
-    return Heat(cells[kept, 1], cells[kept, 0], totals[0][kept], totals[1][kept])
+    row, column = np.divmod(keys[kept], _COLUMNS)
+    return Heat(column - _COLUMNS // 2, row, totals[0][kept], totals[1][kept])
+
+
+def _key(column: IntArray, row: IntArray) -> IntArray:
+    """Return one number for each cell, in the order of rows, then columns."""
+    return row * _COLUMNS + column + _COLUMNS // 2
 
 
 def require_few(heat: Heat) -> Heat:
