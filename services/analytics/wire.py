@@ -260,7 +260,8 @@ class Wire:
 
     def _floats(self, at: IntArray, size: int) -> NDArray[Any]:
         picked = self._bytes[at[:, None] + np.arange(size)]
-        return picked.view(f"<f{size}")[:, 0]
+        numbers: NDArray[Any] = picked.view(f"<f{size}")[:, 0]
+        return numbers
 
 
 def _empty_table(count: int, fields: Mapping[int, Kind]) -> Table:
