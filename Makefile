@@ -5,7 +5,7 @@ BIN := .venv/bin
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-generator demo run test check protos bench models lock clean
+.PHONY: help install install-dev install-generator demo run test test-timescale check protos bench models lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -28,14 +28,19 @@ run: install ## Run stores and services until Ctrl-C
 test: install-dev ## Run all tests; ARGS="-k name" goes to pytest
 	@scripts/test.sh $(ARGS)
 
+test-timescale: install-dev ## Run the tests of history on a TimescaleDB: DSN=postgresql://…
+	@: $${DSN:?names a TimescaleDB whose user may make databases}
+	@SPOTON_TEST_TIMESCALE_DSN="$$DSN" $(BIN)/python -m pytest tests/integration/analytics $(ARGS)
+
 check: install-dev install-generator ## Check format, lint, types, imports and protos
 	@scripts/check.sh
 
 protos: install-generator ## Generate the code beside the protos
 	@scripts/protos.sh .venv-protos/bin
 
-bench: install ## Measure the mesh against one process, and the analytics; writes build/bench*.json
+bench: install ## Measure mesh, history and analytics; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.analytics
 
 models: install ## Fetch the model of the demo and check its hash

@@ -166,7 +166,7 @@ class Wire:
         repeated: dict[int, list[tuple[IntArray, IntArray, IntArray]]] = {
             number: [] for number, kind in fields.items() if kind is Kind.EACH
         }
-        rows = np.flatnonzero(messages.start < messages.end)
+        rows: IntArray = np.flatnonzero(messages.start < messages.end)
         cursor, ends = messages.start[rows], messages.end[rows]
         while len(rows):
             begin = cursor
@@ -179,7 +179,8 @@ class Wire:
             for wanted, kind in fields.items():
                 if not met[wanted]:
                     continue
-                here = np.flatnonzero((number == wanted) & (wire == kind.wire))
+                is_wanted = (number == wanted) & (wire == kind.wire)
+                here = slice(None) if is_wanted.all() else np.flatnonzero(is_wanted)
                 where, at = rows[here], value[here]
                 match kind:
                     case Kind.VARINT:
@@ -199,30 +200,38 @@ class Wire:
                     case Kind.EACH:
                         repeated[wanted].append((where, at, cursor[here]))
             more = cursor < ends
-            rows, cursor, ends = rows[more], cursor[more], ends[more]
+            if not more.all():
+                rows, cursor, ends = rows[more], cursor[more], ends[more]
         for wanted, parts in repeated.items():
             table.each[wanted] = _in_order(parts)
         return table
 
     def _values(self, wire: IntArray, at: IntArray) -> tuple[IntArray, IntArray]:
         """Return values of varints, places of others, and where each field ends."""
-        value, after = at.copy(), at.copy()
-        lengths = wire == _LENGTH
-        varints = lengths | (wire == _VARINT)
-        if varints.any():
-            value[varints], after[varints] = self._varints(at[varints])
-        if lengths.any():
-            size = value[lengths]
-            if np.any(size < 0) or np.any(size > len(self.encoded)):
-                raise ValueError("a message is damaged")
-            value[lengths] = after[lengths]
-            after[lengths] += size
-        after[wire == _FIXED_64] += 8
-        after[wire == _FIXED_32] += 4
-        known = varints | (wire == _FIXED_64) | (wire == _FIXED_32)
-        if not known.all():
-            raise ValueError("a message is damaged")
+        kinds = np.flatnonzero(np.bincount(wire)).tolist()
+        if len(kinds) == 1:
+            return self._values_alike(kinds[0], at)
+        value, after = np.empty_like(at), np.empty_like(at)
+        for kind in kinds:
+            rows = np.flatnonzero(wire == kind)
+            value[rows], after[rows] = self._values_alike(kind, at[rows])
         return value, after
+
+    def _values_alike(self, wire: int, at: IntArray) -> tuple[IntArray, IntArray]:
+        """Return the same for fields of one wire type."""
+        match wire:
+            case 0:
+                return self._varints(at)
+            case 1:
+                return at, at + 8
+            case 2:
+                size, begin = self._varints(at)
+                if np.any(size < 0) or np.any(size > len(self.encoded)):
+                    raise ValueError("a message is damaged")
+                return begin, begin + size
+            case 5:
+                return at, at + 4
+        raise ValueError("a message is damaged")
 
     def _varints(self, at: IntArray) -> tuple[IntArray, IntArray]:
         """Return numbers of variable length, and where each ends."""
@@ -230,22 +239,29 @@ class Wire:
             raise ValueError("a message is damaged")
         byte = self._bytes[at].astype(np.int64)
         value, after = byte & 0x7F, at + 1
-        going = np.flatnonzero(byte & 0x80)
-        for index in range(1, _LONGEST_VARINT):
-            if not len(going):
-                return value, after
-            byte = self._bytes[after[going]].astype(np.int64)
-            # The tenth byte has one bit that counts, the sign.
-            value[going] |= (byte & 0x7F) << (7 * index)
-            after[going] += 1
-            going = going[(byte & 0x80) != 0]
-        if len(going):
-            raise ValueError("a message is damaged")
+        long = np.flatnonzero(byte & 0x80)
+        if len(long):
+            value[long], after[long] = self._long_varints(at[long])
         return value, after
+
+    def _long_varints(self, at: IntArray) -> tuple[IntArray, IntArray]:
+        picked = self._bytes[at[:, None] + np.arange(_LONGEST_VARINT)]
+        goes_on = picked >= 0x80
+        size = np.argmin(goes_on, axis=1) + 1
+        if np.any(goes_on[:, -1] & (size == 1)):
+            raise ValueError("a message is damaged")
+        value = np.zeros(len(at), np.int64)
+        for index in range(int(size.max())):
+            # Of the tenth byte one bit counts, the sign.
+            part = (picked[:, index] & 0x7F).astype(np.int64) << (7 * index)
+            part[size <= index] = 0
+            value |= part
+        return value, at + size
 
     def _floats(self, at: IntArray, size: int) -> NDArray[Any]:
         picked = self._bytes[at[:, None] + np.arange(size)]
-        return picked.view(f"<f{size}")[:, 0]
+        numbers: NDArray[Any] = picked.view(f"<f{size}")[:, 0]
+        return numbers
 
 
 def _empty_table(count: int, fields: Mapping[int, Kind]) -> Table:

@@ -10,6 +10,8 @@ from spoton.common.v1 import events_pb2
 _START_S = 1_767_265_200
 _CAMERAS = ("east", "middle", "west")
 _SIDE_M = 20.0
+_FIRST_ID = 28_000_000_000 << 22
+"""Global ids carry the milliseconds since 2026 in their high bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class HistoryScene:
         y_m = _SIDE_M / 2 + radius_m * math.sin(angle)
         third = min(int(x_m / _SIDE_M * 3), 2)
         seen = {third, min(third + 1, 2)} if person % 2 else {third}
-        state = tracking.persons.add(global_id=person, label=person)
+        state = tracking.persons.add(global_id=_FIRST_ID + person, label=person)
         state.camera_ids.extend(_CAMERAS[index] for index in sorted(seen))
         state.position.point.x_m, state.position.point.y_m = x_m, y_m
         covariance = state.position.covariance
@@ -77,7 +79,7 @@ class HistoryScene:
         state.velocity_y_mps = 1.3 * math.cos(angle)
         for index in seen:
             track = cameras[index].tracks.add(
-                track_id=person, global_id=person, score=0.9
+                track_id=person, global_id=_FIRST_ID + person, score=0.9
             )
             track.box.x_min, track.box.y_min = 10.0 * person, 100.0
             track.box.x_max, track.box.y_max = 10.0 * person + 80, 300.0

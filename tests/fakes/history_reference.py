@@ -175,7 +175,7 @@ def _step(
 
 def _is_read_again(sample: Sample, result: Reference) -> bool:
     return any(
-        times[0] <= sample.time_us <= times[-1]
+        times[0] <= sample.time_us < times[-1]
         for number, times in result.passes.items()
         if number > sample.pass_number
     )

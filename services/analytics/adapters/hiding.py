@@ -69,7 +69,7 @@ _HIDE = """
                   AND (other.floor_id = '', other.published_id, other.stay_id)
                     < (stay.floor_id = '', stay.published_id, stay.stay_id)
                 UNION ALL
-                SELECT tstzrange(passes.start_time, passes.end_time, '[]')
+                SELECT tstzrange(passes.start_time, passes.end_time)
                 FROM passes
                 WHERE passes.environment_id = stay.environment_id
                   AND passes.timeline_id = stay.timeline_id

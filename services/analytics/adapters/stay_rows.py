@@ -1,12 +1,13 @@
 """Rows of stays and of what is kept from them: visits, crossings, cells, speeds."""
 
+import numpy as np
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from services.analytics.adapters.batch_insert import BatchInsert
 from services.analytics.adapters.number_arrays import BigInts
 from services.analytics.adapters.times import to_time
-from services.analytics.domain.increment import Increment
+from services.analytics.domain.increment import CAME, WENT, Increment
 
 _STAYS = BatchInsert(
     "stays",
@@ -45,8 +46,12 @@ _OWN_PERSON = """
 _VISITS = """
     INSERT INTO visits
         (zone_key, stay_id, start_time, end_time, came, went, samples)
-    SELECT * FROM unnest(%s::integer[], %s::bigint[], %s::timestamptz[],
-                         %s::timestamptz[], %s::text[], %s::text[], %s::bigint[])
+    SELECT zone_key, stay_id,
+           'epoch'::timestamptz + start_us * interval '1 microsecond',
+           'epoch'::timestamptz + end_us * interval '1 microsecond',
+           (%s::text[])[came + 1], (%s::text[])[went + 1], samples
+    FROM unnest(%s, %s, %s, %s, %s, %s, %s)
+        AS one (zone_key, stay_id, start_us, end_us, came, went, samples)
     ON CONFLICT (stay_id, zone_key, start_time) DO UPDATE SET
         end_time = excluded.end_time,
         went = excluded.went,
@@ -123,15 +128,16 @@ async def write_stays(
             (
                 one.zone_key,
                 stay_base + one.stay,
-                to_time(one.start_us),
-                to_time(one.end_us),
-                one.came,
-                one.went,
+                one.start_us,
+                one.end_us,
+                CAME.index(one.came),
+                WENT.index(one.went),
                 one.samples,
             )
             for one in increment.visits
         ]
-        await connection.execute(_VISITS, [list(c) for c in zip(*visits, strict=True)])
+        columns = map(BigInts, np.array(visits, np.int64).T)
+        await connection.execute(_VISITS, [list(CAME), list(WENT), *columns])
     if increment.crossings:
         crossings = [
             (

@@ -16,6 +16,11 @@ SPEED_BIN_MPS = 0.1
 FASTEST_BIN = 100
 _MOST_CELLS = 2**30
 
+CAME = ("entered", "appeared", "stayed")
+"""How a visit begins: over the border, inside, or from the stay before."""
+WENT = ("inside", "exited", "stayed")
+"""How a visit ends: last seen inside, over the border, or into the next stay."""
+
 
 @dataclass(slots=True)
 class StayRow:

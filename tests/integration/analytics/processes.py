@@ -32,7 +32,7 @@ class Process:
             "METRICS_LISTEN": f"127.0.0.1:{metrics_port}",
         }
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program.
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "services.analytics"],
                 env={
                     **os.environ,

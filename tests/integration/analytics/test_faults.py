@@ -5,36 +5,38 @@ import contextlib
 import os
 import random
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from services.analytics.adapters.schema import SCHEMA
 from services.common.event_log import APPEND_FUNCTIONS, LogKeys, Retention
 from services.common.ids import EnvironmentId
-from services.common.postgres import Pool, open_pool
+from services.common.postgres import Pool
 from services.common.redis_client import open_redis
 from spoton.mapper.v1 import environment_pb2
 from tests.fakes.history_events import Seen, update
 from tests.fakes.mapper import FakeMapper, running_mapper
 from tests.integration.analytics.processes import Process
 
-UPDATES = int(os.environ.get("SPOTON_FAULT_TEST_UPDATES", "200000"))
+UPDATES = int(os.environ.get("SPOTON_FAULT_TEST_UPDATES", "60000"))
+"""How many updates flow; the faults take most of the time, whatever it is."""
 KILLS = 20
 STOPS = 3
 CHUNK = 500
 PERSONS = (11, 22)
 ENVIRONMENT = EnvironmentId("plaza")
 LEASE_S = 1.0
-_APPEND = APPEND_FUNCTIONS + """
+_APPEND = (
+    APPEND_FUNCTIONS
+    + """
 local keep = {ms = tonumber(ARGV[1]), bytes = tonumber(ARGV[2])}
 for i = 3, #ARGV do
   append_event(KEYS[1], KEYS[2], KEYS[3], keep, ARGV[i])
 end
 """
+)
 
 
 def encoded_update(number: int) -> bytes:
@@ -162,9 +164,9 @@ async def _stop_until_replaced(pool: Pool, victim: Process) -> None:
 
 
 async def _assert_complete(pool: Pool) -> None:
-    async def one(query: str) -> tuple[object, ...]:
+    async def one(query: str, *values: object) -> tuple[object, ...]:
         async with pool.connection() as connection:
-            cursor = await connection.execute(query.encode())
+            cursor = await connection.execute(query.encode(), values or None)
             row = await cursor.fetchone()
         assert row is not None
         return row
@@ -174,8 +176,8 @@ async def _assert_complete(pool: Pool) -> None:
         # As many rows as frame sets, all different, first to last: each once.
         assert await one(
             "SELECT count(*), count(DISTINCT frame_set), min(frame_set), max(frame_set)"
-            " FROM positions JOIN stays USING (stay_id)"
-            f" WHERE published_id = {person}"
+            " FROM positions JOIN stays USING (stay_id) WHERE published_id = %s",
+            person,
         ) == (UPDATES, UPDATES, 1, UPDATES)
     assert await one("SELECT count(*), sum(samples) FROM stays") == (2, 2 * UPDATES)
     assert await one("SELECT sum(updates) FROM timeline_minutes") == (UPDATES,)

@@ -10,11 +10,12 @@ from services.analytics.adapters.borders import (
     TripwireDefinition,
     ZoneDefinition,
 )
+from services.analytics.adapters.times import to_time
 from services.analytics.domain.borders import Borders
 from services.common.postgres import Pool
 from spoton.common.v1 import events_pb2
 from tests.fakes.history_events import Seen, session, update
-from tests.fakes.history_reference import HOUR_US, reference
+from tests.fakes.history_reference import HOUR_US, Reference, reference
 from tests.fakes.history_store import HistoryWriter
 from tests.integration.analytics.conftest import NewWriter
 
@@ -28,7 +29,6 @@ TRIPWIRES = (
     TripwireDefinition("line", "", "ground", (5.0, 0.0), (5.0, 10.0)),
     TripwireDefinition("stair", "", "first", (0.0, 4.0), (10.0, 6.0)),
 )
-US = "(extract(epoch FROM {}) * 1000000)::bigint"
 
 
 def random_events(chance: random.Random) -> list[events_pb2.EnvironmentEvent]:
@@ -54,7 +54,9 @@ def random_events(chance: random.Random) -> list[events_pb2.EnvironmentEvent]:
                 floors[global_id] = chance.choice(("ground", "first"))
             if chance.random() < 0.1:
                 names = chance.sample(("east", "west"), chance.randint(1, 2))
-                cameras[global_id] = {n: global_id + 10 * chance.randint(0, 1) for n in names}
+                cameras[global_id] = {
+                    n: global_id + 10 * chance.randint(0, 1) for n in names
+                }
             if chance.random() < 0.85:
                 persons.append(
                     Seen(
@@ -76,11 +78,11 @@ async def assert_equals_reference(
     writer: HistoryWriter, events: list[events_pb2.EnvironmentEvent]
 ) -> None:
     """Compare every table with brute force."""
-    expected = reference(events, writer.borders)
+    expected = _with_times(reference(events, writer.borders))
     where = writer.lease.environment_id
     stays = await writer.rows(
-        f"SELECT published_id, floor_id, camera_id, track_id, pass,"
-        f" {US.format('start_time')}, {US.format('end_time')}, samples, handed_over"
+        "SELECT published_id, floor_id, camera_id, track_id, pass, start_time,"
+        " end_time, samples, handed_over"
         " FROM stays WHERE environment_id = %s",
         where,
     )
@@ -88,27 +90,27 @@ async def assert_equals_reference(
         (g, f, (c, t) if c else None, *rest) for g, f, c, t, *rest in stays
     ) == Counter(expected.stays)
     visits = await writer.rows(
-        f"SELECT zone_key, published_id, {US.format('visits.start_time')},"
-        f" {US.format('visits.end_time')}, came, went, visits.samples"
+        "SELECT zone_key, published_id, visits.start_time, visits.end_time, came, went,"
+        " visits.samples"
         " FROM visits JOIN stays USING (stay_id) WHERE environment_id = %s",
         where,
     )
     assert Counter(visits) == Counter(expected.visits)
     crossings = await writer.rows(
-        f"SELECT tripwire_key, published_id, {US.format('capture_time')}, direction"
+        "SELECT tripwire_key, published_id, capture_time, direction"
         " FROM crossings JOIN stays USING (stay_id) WHERE environment_id = %s",
         where,
     )
     assert Counter(crossings) == Counter(expected.crossings)
     cells = await writer.rows(
-        f"SELECT {US.format('hour')} / {HOUR_US}, floor_id, cell_x, cell_y,"
+        "SELECT hour, floor_id, cell_x, cell_y,"
         " present_us, passages FROM cell_hours WHERE environment_id = %s",
         where,
     )
     assert {tuple(row[:4]): row[4] for row in cells} == dict(expected.cells)
     assert {tuple(row[:4]): row[5] for row in cells} == dict(expected.passages)
     speeds = await writer.rows(
-        f"SELECT {US.format('hour')} / {HOUR_US}, floor_id, speed_bin, present_us"
+        "SELECT hour, floor_id, speed_bin, present_us"
         " FROM speed_hours WHERE environment_id = %s",
         where,
     )
@@ -119,6 +121,24 @@ async def assert_equals_reference(
         where,
     )
     assert positions == [(sum(map(len, expected.samples.values())),)]
+
+
+def _with_times(found: Reference) -> Reference:
+    """Return brute force with the times that tables hold."""
+
+    def hours(counter: Counter) -> Counter:
+        return Counter(
+            {(to_time(key[0] * HOUR_US), *key[1:]): n for key, n in counter.items()}
+        )
+
+    found.stays = [(*s[:4], to_time(s[4]), to_time(s[5]), *s[6:]) for s in found.stays]
+    found.visits = [
+        (*v[:2], to_time(v[2]), to_time(v[3]), *v[4:]) for v in found.visits
+    ]
+    found.crossings = [(*c[:2], to_time(c[2]), c[3]) for c in found.crossings]
+    found.cells, found.passages = hours(found.cells), hours(found.passages)
+    found.speeds = hours(found.speeds)
+    return found
 
 
 @pytest.mark.parametrize("seed", range(12))
