@@ -1,31 +1,37 @@
 # SpotOn. `make` lists the targets; the work is done in scripts/.
 # PYTHON names the Python to make the virtual environments with, 3.11 or newer.
 export PYTHON ?= python3
+# TORCH_PIP_ARGS goes to pip where it installs torch, such as the address of an index
+# with CPU builds; it is empty by default, and pip takes what its configuration names.
+export TORCH_PIP_ARGS ?=
 BIN := .venv/bin
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-generator demo run test test-timescale check protos bench models lock clean
+.PHONY: help install install-dev install-test install-generator demo run test test-timescale check protos bench eval-models models lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
 
-install: ## Install what stores, services and demo need into .venv
-	@scripts/install.sh runtime
+install: ## Install into .venv what is run; VARIANT="gpu torch boxmot" chooses and adds
+	@scripts/install.sh $(VARIANT)
 
 install-dev:
 	@scripts/install.sh dev
 
+install-test:
+	@scripts/install.sh dev torch boxmot
+
 install-generator:
 	@scripts/install-generator.sh
 
-demo: install ## Track people on real video, then stay up; ONCE=1 exits, NO_FLOOR=1 switches the floor off
-	@$(BIN)/python -m demo $(if $(ONCE),--once) $(if $(NO_FLOOR),--no-floor) --started $(STARTED)
+demo: install ## Track people on real video, then stay up; ONCE=1 exits, ONLY=studio runs one environment, NO_FLOOR=1 switches the floor off
+	@$(BIN)/python -m demo $(if $(ONCE),--once) $(if $(NO_FLOOR),--no-floor) $(if $(ONLY),--only $(ONLY)) --started $(STARTED)
 
 run: install ## Run stores and services until Ctrl-C
 	@$(BIN)/python -m stack up
 
-test: install-dev ## Run all tests; ARGS="-k name" goes to pytest
+test: install-test ## Run all tests; ARGS="-k name" goes to pytest
 	@scripts/test.sh $(ARGS)
 
 test-timescale: install-dev ## Run the tests of history on a TimescaleDB: DSN=postgresql://…
@@ -43,8 +49,11 @@ bench: install ## Measure mesh, history and analytics; writes build/bench*.json
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.analytics
 
-models: install ## Fetch the model of the demo and check its hash
-	@$(BIN)/python -m services.common.models fetch movenet-multipose
+eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
+	@$(BIN)/python -m tests.accuracy $(ONLY)
+
+models: install ## List the models; FETCH="a b" fetches, VERIFY=1 checks all files that are here
+	@$(BIN)/python -m services.common.models $(if $(FETCH),fetch $(FETCH),$(if $(VERIFY),verify,list))
 
 lock: ## Pin the requirements anew
 	@scripts/lock.sh

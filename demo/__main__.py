@@ -6,9 +6,10 @@ import sys
 from grpc import aio
 from rich.console import Console
 
-from demo.clip import ClipUnavailable
+from demo.media import MediaUnavailable
 from demo.options import parse_options
-from demo.run import Stalled, run
+from demo.run import run
+from demo.tracking import Stalled
 from services.common.errors import SpotOnError
 from services.common.models import WrongHash
 from stack.home import StackError
@@ -29,7 +30,7 @@ def main() -> int:
 
     try:
         return asyncio.run(stoppable())
-    except (ClipUnavailable, StackError, SpotOnError, WrongHash) as error:
+    except (MediaUnavailable, StackError, SpotOnError, WrongHash) as error:
         console.print(str(error), style="red", markup=False)
     except aio.AioRpcError as error:
         name = error.code().name

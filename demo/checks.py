@@ -1,5 +1,12 @@
 """What must be true after a run over recordings."""
 
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from demo.agreement import PairAgreement, all_free_m
+from demo.environment import Expectation
 from demo.observation import Observation, People
 from spoton.pipeline.v1 import pipeline_pb2
 
@@ -28,6 +35,61 @@ def problems(
     if not people.identities:
         found.append("nobody was seen")
     return found
+
+
+def expected_problems(
+    expectation: Expectation,
+    observation: Observation,
+    people: People,
+    agreement: Sequence[PairAgreement],
+) -> list[str]:
+    """Return one sentence for everything that a known recording should have shown.
+
+    Args:
+        expectation: What is known.
+        observation: What was published.
+        people: Whom the session saw.
+        agreement: How well the cameras agree on the floor.
+    """
+    return _of_persons(expectation, observation, people) + _of_feet(
+        expectation.agreement_m, agreement
+    )
+
+
+def _of_persons(
+    expectation: Expectation, observation: Observation, people: People
+) -> list[str]:
+    """Check who was there: how many, each under one id and nearly always."""
+    found = []
+    sets, persons = len(observation.updates), len(people.identities)
+    seen = Counter(
+        person.global_id
+        for update in observation.updates
+        for person in update.persons
+        if person.camera_ids
+    )
+    if persons != expectation.persons:
+        found.append(f"{persons} persons were seen; there are {expectation.persons}")
+    if len(seen) > persons:
+        found.append(f"{len(seen)} ids were published for {persons}")
+    found += [
+        f"P{person.label} is in {seen[person.global_id]} of {sets} frame sets"
+        for person in people.identities
+        if seen[person.global_id] < expectation.least_presence * sets
+    ]
+    return found
+
+
+def _of_feet(allowed_m: float, agreement: Sequence[PairAgreement]) -> list[str]:
+    """Check that cameras agree about where free feet stand."""
+    free_m = all_free_m(agreement)
+    if not len(free_m):
+        return ["no two cameras saw the free feet of one person"]
+    median_m = float(np.median(free_m))
+    if median_m <= allowed_m:
+        return []
+    told = f"cameras disagree by {median_m:.2f} m about free feet"
+    return [f"{told}; {allowed_m} m is allowed"]
 
 
 def _of_camera(camera: pipeline_pb2.CameraProgress) -> list[str]:

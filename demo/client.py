@@ -91,6 +91,26 @@ async def import_environment(
     return await mesh.mapper.ImportEnvironment(request, timeout=_TIMEOUT_S)
 
 
+async def import_qualisys(
+    mesh: Mesh, environment_id: str, name: str, content: str
+) -> list[environment_pb2.Calibration]:
+    """Calibrate cameras by a file of Qualisys, and return their new calibrations.
+
+    Args:
+        mesh: Services.
+        environment_id: Environment with a camera for each serial in the file.
+        name: Name of the file.
+        content: What is in it.
+    """
+    request = mapper_pb2.ImportCalibrationsRequest(
+        environment_id=environment_id,
+        format=mapper_pb2.CALIBRATION_FORMAT_QUALISYS,
+        files=[mapper_pb2.CalibrationFile(name=name, content=content)],
+    )
+    imported = await mesh.mapper.ImportCalibrations(request, timeout=_TIMEOUT_S)
+    return [one.calibration for one in imported.calibrations]
+
+
 async def calibrated_cameras(mesh: Mesh, environment_id: str) -> list[CalibratedCamera]:
     """Return the cameras of an environment with their newest calibrations."""
     listed = await mesh.mapper.ListCameras(

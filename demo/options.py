@@ -9,6 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from demo.environment import DemoEnvironment
+from demo.environments import ENVIRONMENTS
+
 MEDIA_VARIABLE = "SPOTON_PIPELINE_MEDIA_DIR"
 
 
@@ -17,6 +20,7 @@ class Options:
     """How to run.
 
     Attributes:
+        environments: What is run, one after the other.
         once: End after the pictures are drawn, instead of staying up.
         no_floor: Decide identities without positions on the floor.
         output: Folder for the pictures.
@@ -25,17 +29,13 @@ class Options:
         started_s: When the command was given, seconds since 1970.
     """
 
+    environments: tuple[DemoEnvironment, ...]
     once: bool
     no_floor: bool
     output: Path
     home: Path
     media_dir: Path
     started_s: float
-
-    @property
-    def name(self) -> str:
-        """Name of the pictures, without ending."""
-        return "plaza-no-floor" if self.no_floor else "plaza"
 
     def seconds_since_start(self) -> float:
         """Return how long ago the command was given."""
@@ -47,6 +47,10 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     parser = argparse.ArgumentParser(
         prog="python -m demo",
         description="Track people on real video with everything on this machine.",
+    )
+    names = [one.environment_id for one in ENVIRONMENTS]
+    parser.add_argument(
+        "--only", choices=names, help="run this environment instead of all"
     )
     parser.add_argument(
         "--once", action="store_true", help="end when done; non-zero if it went wrong"
@@ -69,6 +73,9 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     home = Path(os.environ.get("SPOTON_HOME") or ".spoton").expanduser().resolve()
     media_dir = Path(os.environ.get(MEDIA_VARIABLE) or home / "media")
     return Options(
+        environments=tuple(
+            one for one in ENVIRONMENTS if parsed.only in (None, one.environment_id)
+        ),
         once=parsed.once,
         no_floor=parsed.no_floor,
         output=parsed.output,

@@ -1,11 +1,13 @@
 """The tables at the end of a run."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 from google.protobuf.duration_pb2 import Duration
 from rich.table import Table
 
+from demo.agreement import Distances, PairAgreement, all_free_m, all_hidden_m
 from demo.observation import People
 from demo.palette import hex_of
 from spoton.pipeline.v1 import pipeline_pb2
@@ -93,7 +95,7 @@ def people_table(people: People, camera_ids: Iterable[str]) -> Table:
 def coverage_table(people: People, cameras: int) -> Table:
     """Return how many persons were seen by how many cameras."""
     counts = Counter(len(person.cameras) for person in people.identities)
-    table = Table(title="Environment", title_justify="left")
+    table = Table(title="Coverage", title_justify="left")
     table.add_column("persons", justify="right")
     for number in range(1, cameras + 1):
         table.add_column(
@@ -103,6 +105,25 @@ def coverage_table(people: People, cameras: int) -> Table:
         str(len(people.identities)),
         *(str(counts[number]) for number in range(1, cameras + 1)),
     )
+    return table
+
+
+def agreement_table(agreement: Sequence[PairAgreement]) -> Table:
+    """Return how far apart each two cameras place one person at one time."""
+    table = Table(
+        title="Floor agreement: distance between two cameras' positions of one person",
+        title_justify="left",
+    )
+    table.add_column("cameras")
+    for feet in ("free feet", "hidden feet"):
+        for name in (f"{feet}: pairs", "median", "90 %"):
+            table.add_column(name, justify="right")
+    for pair in agreement:
+        names = " - ".join(pair.camera_ids)
+        table.add_row(names, *_distances(pair.free_m), *_distances(pair.hidden_m))
+    table.add_section()
+    free_m, hidden_m = all_free_m(agreement), all_hidden_m(agreement)
+    table.add_row("all", *_distances(free_m), *_distances(hidden_m))
     return table
 
 
@@ -125,6 +146,14 @@ def persons_of_camera(people: People, camera_id: str) -> int:
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.0%}" if whole else "-"
+
+
+def _distances(distances_m: Distances) -> tuple[str, str, str]:
+    """Return how many there are, their median and their 90th percentile."""
+    if not len(distances_m):
+        return "0", "-", "-"
+    median_m, most_m = np.quantile(distances_m, (0.5, 0.9))
+    return str(len(distances_m)), f"{median_m:.2f} m", f"{most_m:.2f} m"
 
 
 def _latency_text(latency: pipeline_pb2.Latency) -> str:

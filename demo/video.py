@@ -34,6 +34,7 @@ def draw_video(
     cameras: Sequence[DrawnCamera],
     people: People,
     *,
+    remark: str = "",
     rate_hz: int = 10,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
@@ -44,6 +45,7 @@ def draw_video(
         updates: What was published, in order.
         cameras: From left to right.
         people: Who was seen.
+        remark: What is written behind the name of each camera.
         rate_hz: Pictures per second.
         progress: Called with the number of each picture written.
     """
@@ -52,6 +54,7 @@ def draw_video(
     width += _GAP_PX * (len(panels) - 1)
     size_px = width + width % 2, _HEADER_PX + _PANEL_HEIGHT_PX + _FOOTER_PX
     background = blank(*size_px, _BACKGROUND)
+    _write_titles(background, panels, remark)
     with av.open(str(path), "w", options={"movflags": "faststart"}) as output:
         stream = _add_stream(output, rate_hz)
         stream.width, stream.height = size_px
@@ -124,11 +127,18 @@ def _draw(
         shown = panel.draw(tracks.get(camera_id), people)
         bottom = _HEADER_PX + _PANEL_HEIGHT_PX
         picture[_HEADER_PX:bottom, left : left + panel.width_px] = shown
-        title = f"{camera_id}  (virtual camera)"
-        write(picture, title, left + 10, 23, height_px=12, colour=WHITE)
         left += panel.width_px + _GAP_PX
     _write_footer(picture, update, people)
     return picture
+
+
+def _write_titles(picture: Pixels, panels: Mapping[str, _Panel], remark: str) -> None:
+    """Write the name of each camera above its part."""
+    left = 0
+    for camera_id, panel in panels.items():
+        title = f"{camera_id}  ({remark})" if remark else camera_id
+        write(picture, title, left + 10, 23, height_px=12, colour=WHITE)
+        left += panel.width_px + _GAP_PX
 
 
 def _write_footer(

@@ -1,10 +1,21 @@
 #!/bin/sh
 # Pin every requirement and what it needs, with hashes and without index addresses.
+# cpu comes first: its versions bind those that are installed beside it.
 set -eu
 cd "$(dirname "$0")/.."
 scripts/uv.sh
-for name in uv runtime dev protos; do
+lock() {
+    name=$1
+    shift
     .venv-uv/bin/uv pip compile --quiet --universal --python-version 3.11 \
         --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
-        "requirements/$name.in" --output-file "requirements/$name.txt"
-done
+        "$@" "requirements/$name.in" --output-file "requirements/$name.txt"
+}
+lock uv
+lock cpu
+lock gpu --constraints requirements/cpu.txt
+lock faiss-gpu --constraints requirements/cpu.txt
+lock torch
+lock boxmot --no-deps
+lock dev
+lock protos

@@ -3,5 +3,5 @@
 set -eu
 cd "$(dirname "$0")/.."
 echo "Tests start real PostgreSQL, Valkey and SeaweedFS in temporary directories."
-echo "At the first time, the demo's models and video are fetched: at most 120 MB."
+echo "At the first time, the demo's models and videos are fetched: at most 170 MB."
 exec .venv/bin/python -m pytest "$@"

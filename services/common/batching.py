@@ -9,6 +9,7 @@ from typing import Generic, Self, TypeVar
 
 from prometheus_client import Histogram
 
+from services.common.errors import SpotOnError
 from services.common.tasks import end_tasks
 
 Item = TypeVar("Item")
@@ -48,7 +49,7 @@ class Batcher(Generic[Item, Result]):
 
     def __init__(
         self,
-        compute: Callable[[Sequence[Item]], Sequence[Result]],
+        compute: Callable[[Sequence[Item]], Sequence[Result | SpotOnError]],
         settings: BatchSettings,
         metrics: BatchMetrics,
         *,
@@ -57,7 +58,8 @@ class Batcher(Generic[Item, Result]):
         """Prepare to compute.
 
         Args:
-            compute: Returns the result of each item; called by several threads.
+            compute: Returns the result of each item, or the error that its caller is
+                to meet; called by several threads.
             settings: How items are brought together.
             metrics: Where batches are counted.
             max_batch: Items that `compute` takes at once, at least 1.
@@ -88,6 +90,7 @@ class Batcher(Generic[Item, Result]):
         """Return the result of one item.
 
         Raises:
+            SpotOnError: The computation has no result for this item.
             Exception: Whatever the computation of its batch raised.
         """
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -112,7 +115,11 @@ class Batcher(Generic[Item, Result]):
                         result.set_exception(error)
             else:
                 for (_, result), value in zip(batch, computed, strict=True):
-                    if not result.done():
+                    if result.done():
+                        continue
+                    if isinstance(value, SpotOnError):
+                        result.set_exception(value)
+                    else:
                         result.set_result(value)
 
     async def _collect(self) -> list[tuple[Item, asyncio.Future[Result]]]:
@@ -127,7 +134,7 @@ class Batcher(Generic[Item, Result]):
                 break
         return batch
 
-    def _run(self, items: Sequence[Item]) -> Sequence[Result]:
+    def _run(self, items: Sequence[Item]) -> Sequence[Result | SpotOnError]:
         """Compute one batch, in a thread."""
         self._metrics.size.observe(len(items))
         begin_s = time.perf_counter()

@@ -17,17 +17,20 @@ class Environ:
     Every method takes the rest of the name and a default, and raises ConfigError with
     the full name when the value cannot be used. Without a default the variable is
     required.
+
+    Attributes:
+        prefix: What the names begin with, such as `SPOTON_DETECTOR_`.
     """
 
     def __init__(self, prefix: str, variables: Mapping[str, str] | None = None) -> None:
-        self._prefix = prefix
+        self.prefix = prefix
         self._variables = os.environ if variables is None else variables
 
     def text(self, name: str, default: str | None = None) -> str:
         """Return a non-empty text."""
-        value = self._variables.get(self._prefix + name) or default
+        value = self._variables.get(self.prefix + name) or default
         if value is None:
-            raise ConfigError(f"{self._prefix}{name} is required and not set")
+            raise ConfigError(f"{self.prefix}{name} is required and not set")
         return value
 
     def integer(
@@ -79,11 +82,11 @@ class Environ:
             raise self._unusable(name, text, "host:port")
         return text
 
-    def secret(self, name: str) -> str:
+    def secret(self, name: str, default: str | None = None) -> str:
         """Return a secret, from the variable or from the file that NAME_FILE names."""
-        file = self._variables.get(f"{self._prefix}{name}_FILE")
+        file = self._variables.get(f"{self.prefix}{name}_FILE")
         if not file:
-            return self.text(name)
+            return self.text(name, default)
         try:
             return Path(file).read_text(encoding="utf-8").strip()
         except OSError as error:
@@ -100,4 +103,4 @@ class Environ:
         )
 
     def _unusable(self, name: str, text: str, wanted: str) -> ConfigError:
-        return ConfigError(f"{self._prefix}{name} must be {wanted}; got {text!r}")
+        return ConfigError(f"{self.prefix}{name} must be {wanted}; got {text!r}")

@@ -3,12 +3,33 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import structlog
+
 from services.common.batching import Batcher as CommonBatcher
 from services.common.batching import BatchMetrics, BatchSettings
+from services.common.errors import SpotOnError
+from services.common.ids import ModelId
 from services.detector.domain.detections import Detections
 from services.detector.domain.geometry import Size
 from services.detector.domain.tiles import RgbImage
-from services.detector.observe import BATCH_SIZE, INFERENCE_SECONDS
+from services.detector.observe import BATCH_SIZE, BROKEN_ANSWERS, INFERENCE_SECONDS
+
+_log = structlog.get_logger(__name__)
+
+
+class BrokenAnswer(SpotOnError):
+    """A model answered NaN or infinity for a picture.
+
+    It is no empty answer: a room in which nobody is must not look the same. Nor does it
+    help to ask again, as it would if the model were unavailable.
+    """
+
+    def __init__(self, model_id: ModelId) -> None:
+        super().__init__(f"model {model_id} answered numbers that are not finite")
+
+
+Answer = Detections | BrokenAnswer
+"""What a model answers for one picture."""
 
 
 class Detector(Protocol):
@@ -22,7 +43,7 @@ class Detector(Protocol):
     def max_batch(self) -> int:
         """Pictures that it takes at once, at least 1."""
 
-    def detect(self, batch: Sequence[RgbImage]) -> Sequence[Detections]:
+    def detect(self, batch: Sequence[RgbImage]) -> Sequence[Answer]:
         """Return what each picture shows, in its own pixels.
 
         Called by several threads at once.
@@ -35,10 +56,42 @@ class Detector(Protocol):
 class Batcher(CommonBatcher[RgbImage, Detections]):
     """Runs a detector for many callers; an asynchronous context manager."""
 
-    def __init__(self, detector: Detector, settings: BatchSettings) -> None:
+    def __init__(
+        self, model_id: ModelId, detector: Detector, settings: BatchSettings
+    ) -> None:
+        """Prepare to run.
+
+        Args:
+            model_id: Name of the model.
+            detector: The model, loaded.
+            settings: How pictures are brought together.
+        """
+        self._model_id = model_id
+        self._detector = detector
+        self._is_broken = False
         super().__init__(
-            detector.detect,
+            self._detect,
             settings,
-            BatchMetrics(BATCH_SIZE, INFERENCE_SECONDS),
+            BatchMetrics(
+                BATCH_SIZE.labels(model_id), INFERENCE_SECONDS.labels(model_id)
+            ),
             max_batch=detector.max_batch,
         )
+
+    def _detect(self, batch: Sequence[RgbImage]) -> Sequence[Answer]:
+        """Run the model, and count what it could not answer."""
+        answers = self._detector.detect(batch)
+        broken = sum(isinstance(answer, BrokenAnswer) for answer in answers)
+        if broken:
+            BROKEN_ANSWERS.labels(self._model_id).inc(broken)
+        if bool(broken) != self._is_broken:
+            # A line for each change, not for each frame.
+            self._is_broken = bool(broken)
+            tell = _log.warning if broken else _log.info
+            tell(
+                "the model answers numbers that are not finite"
+                if broken
+                else "the model answers finite numbers again",
+                model=self._model_id,
+            )
+        return answers

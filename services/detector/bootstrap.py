@@ -1,80 +1,82 @@
 """Wire the detector together."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-import structlog
 from grpc import aio
 
+from services.common.device_watch import DeviceReport
 from services.common.drain import DrainSignal
 from services.common.grpc_server import Register, serve
-from services.common.models import locate
+from services.common.models import DetectorEntry
 from services.detector.adapters.cutting import cut_tiles
-from services.detector.adapters.litert import LiteRtDetector
-from services.detector.adapters.onnx import OnnxDetector
+from services.detector.adapters.loading import load_detector
 from services.detector.batching import Batcher, Detector
 from services.detector.config import DetectorConfig
+from services.detector.domain.tiles import TilePolicy
 from services.detector.grpc_api import DetectorServicer
-from services.detector.service import DetectionService
+from services.detector.observe import DEVICE
+from services.detector.served import ServedModel, ServedModels
+from services.detector.service import DetectionService, ImageSlots
 from spoton.detector.v1 import detector_pb2, detector_pb2_grpc
 
 SERVICE = detector_pb2.DESCRIPTOR.services_by_name["DetectorService"].full_name
 
-_log = structlog.get_logger(__name__)
 
-
-def load_detector(config: DetectorConfig) -> Detector:
-    """Find the model's file and load it into the backend that runs it.
+def load_detectors(config: DetectorConfig, report: DeviceReport) -> Sequence[Detector]:
+    """Load every configured model, in the order of the configuration.
 
     Raises:
-        WrongHash: The file is not the one of the registry.
-        Unavailable: The file cannot be had, or the device cannot be used.
-        InvalidInput: The model cannot read the configured input size.
+        WrongHash: A file is not the one of the registry.
+        Unavailable: A file cannot be had, or the device cannot be used.
+        InvalidInput: A file is none that runs, or does not fit its entry.
+        NotReady: A package is not installed.
     """
-    model = config.model
-    path = locate(model.file, config.model_dir, config.cache_dir, report=_log.info)
-    if model.backend == "litert":
-        return LiteRtDetector(
-            path,
-            input_size=config.input_size,
-            least_score=model.low_score,
+    return [
+        load_detector(
+            entry,
+            config.devices,
+            report,
+            model_dir=config.model_dir,
+            cache_dir=config.cache_dir,
             threads=config.batching.threads,
         )
-    return OnnxDetector(
-        path,
-        input_size=config.input_size,
-        least_score=model.low_score,
-        device=config.device,
-    )
+        for entry in config.models
+    ]
 
 
 @asynccontextmanager
 async def wired(
-    config: DetectorConfig, detector: Detector, drain: DrainSignal
+    config: DetectorConfig, detectors: Sequence[Detector], drain: DrainSignal
 ) -> AsyncIterator[Register]:
-    """Run a detector behind its servicer while the context is open.
+    """Run detectors behind a servicer while the context is open.
 
     Args:
-        config: Configuration; its model describes `detector`.
-        detector: The model, loaded.
+        config: Configuration; its models describe `detectors`, in this order.
+        detectors: The models, loaded.
         drain: When streams are to move away.
 
     Yields:
         What adds the service to a server.
     """
-    async with Batcher(detector, config.batching) as batcher:
-        service = DetectionService(
-            batcher,
-            partial(
-                cut_tiles, policy=config.tile_policy, input_size=detector.input_size
-            ),
-            input_size=detector.input_size,
-            max_images=config.max_images,
-        )
+    async with AsyncExitStack() as stack:
+        models = [
+            ServedModel(
+                entry,
+                _service(
+                    entry,
+                    detector,
+                    await stack.enter_async_context(
+                        Batcher(entry.model_id, detector, config.batching)
+                    ),
+                ),
+            )
+            for entry, detector in zip(config.models, detectors, strict=True)
+        ]
         servicer = DetectorServicer(
-            service,
-            config.model,
+            ServedModels(models),
+            ImageSlots(config.max_images),
             drain,
             window=config.window,
             max_pixels=config.max_image_pixels,
@@ -87,11 +89,24 @@ async def wired(
         yield register
 
 
+def _service(
+    entry: DetectorEntry, detector: Detector, batcher: Batcher
+) -> DetectionService:
+    """Return what finds people with one model."""
+    policy = TilePolicy(entry.tile_columns, entry.tile_rows, entry.tile_overlap)
+    return DetectionService(
+        batcher,
+        partial(cut_tiles, policy=policy, input_size=detector.input_size),
+        input_size=detector.input_size,
+    )
+
+
 async def run(config: DetectorConfig) -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop, or until a model cannot run any more."""
     drain = DrainSignal(
         grace_s=config.server.drain_grace_s, max_stream_age_s=config.max_stream_age_s
     )
-    detector = load_detector(config)
-    async with wired(config, detector, drain) as register:
-        await serve(config.server, register, drain)
+    report = DeviceReport(DEVICE)
+    detectors = load_detectors(config, report)
+    async with wired(config, detectors, drain) as register:
+        await report.guard(serve(config.server, register, drain))

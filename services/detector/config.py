@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.common.batching import BatchSettings
+from services.common.devices import Device, DeviceSettings, device_settings
 from services.common.environ import ConfigError, Environ
 from services.common.errors import NotFound
 from services.common.grpc_server import ServerSettings
 from services.common.images import DEFAULT_MAX_PIXELS
 from services.common.models import DetectorEntry, cache_dir, load_registry, model_dir
 from services.detector.domain.geometry import Size
-from services.detector.domain.tiles import TilePolicy
 
 DEFAULT_PORT = 7101
 DEFAULT_MODEL = "movenet-multipose"
@@ -24,8 +24,9 @@ class DetectorConfig:
 
     Attributes:
         server: Where it listens.
-        model: The model; input size and tile policy as configured.
-        device: `cpu` or `cuda`.
+        models: The models, the default first; input size and tile policy of the
+            default as configured.
+        devices: Where they run.
         model_dir: Model files that the user supplies; None when there are none.
         cache_dir: Where fetched model files are kept.
         batching: How pictures are brought together.
@@ -36,8 +37,8 @@ class DetectorConfig:
     """
 
     server: ServerSettings
-    model: DetectorEntry
-    device: str
+    models: tuple[DetectorEntry, ...]
+    devices: DeviceSettings
     model_dir: Path | None
     cache_dir: Path
     batching: BatchSettings
@@ -48,15 +49,8 @@ class DetectorConfig:
 
     @property
     def input_size(self) -> Size:
-        """Largest tile that the model reads."""
-        return Size(self.model.input_width_px, self.model.input_height_px)
-
-    @property
-    def tile_policy(self) -> TilePolicy:
-        """How frames are cut."""
-        return TilePolicy(
-            self.model.tile_columns, self.model.tile_rows, self.model.tile_overlap
-        )
+        """Largest tile that the default model reads."""
+        return Size(self.models[0].input_width_px, self.models[0].input_height_px)
 
 
 def load_config(variables: Mapping[str, str] | None = None) -> DetectorConfig:
@@ -69,17 +63,18 @@ def load_config(variables: Mapping[str, str] | None = None) -> DetectorConfig:
         ConfigError: A variable has a value that cannot be used.
     """
     environ = Environ("SPOTON_DETECTOR_", variables)
+    devices = device_settings(environ, cache_dir())
     return DetectorConfig(
         server=environ.server_settings(DEFAULT_PORT),
-        model=_model(environ),
-        device=environ.choice("DEVICE", "cpu", ("cpu", "cuda")),
+        models=_models(environ),
+        devices=devices,
         model_dir=model_dir(),
         cache_dir=cache_dir(),
         batching=BatchSettings(
             max_batch=environ.integer("MAX_BATCH", 8, least=1, most=64),
             max_wait_s=environ.number("MAX_WAIT_S", 0.002, most=1.0),
             threads=environ.integer(
-                "INFERENCE_THREADS", os.cpu_count() or 1, least=1, most=256
+                "INFERENCE_THREADS", _default_threads(devices), least=1, most=256
             ),
         ),
         window=environ.integer("WINDOW", 8, least=1, most=1024),
@@ -89,19 +84,37 @@ def load_config(variables: Mapping[str, str] | None = None) -> DetectorConfig:
     )
 
 
-def _model(environ: Environ) -> DetectorEntry:
-    """Return the registry's entry with what the environment changes."""
-    name = environ.text("MODEL", DEFAULT_MODEL)
+def _default_threads(devices: DeviceSettings) -> int:
+    """Return as many as there are cores, or what keeps an accelerator busy."""
+    if devices.device is Device.CPU:
+        return os.cpu_count() or 1
+    # One prepares a batch while the other computes; each holds memory of the device.
+    return 2
+
+
+def _models(environ: Environ) -> tuple[DetectorEntry, ...]:
+    """Return the entries that MODEL names, the first with what else is configured."""
+    names = [name.strip() for name in environ.text("MODEL", DEFAULT_MODEL).split(",")]
+    if len(set(names)) < len(names):
+        raise ConfigError("SPOTON_DETECTOR_MODEL names a model twice")
+    registry = load_registry()
     try:
-        entry = load_registry().detector(name)
+        first, *others = (registry.detector(name) for name in names)
     except NotFound as error:
         raise ConfigError(f"SPOTON_DETECTOR_MODEL: {error}") from error
+    return (_configured(first, environ), *others)
+
+
+def _configured(entry: DetectorEntry, environ: Environ) -> DetectorEntry:
+    """Return the default model's entry with what the environment changes."""
+    # An entry of unequal sides keeps them unless a side is asked for.
     longest = max(entry.input_width_px, entry.input_height_px)
     side = environ.integer("INPUT_SIZE", longest, least=32, most=4096)
+    width, height = entry.input_width_px, entry.input_height_px
     return replace(
         entry,
-        input_width_px=side,
-        input_height_px=side,
+        input_width_px=width if side == longest else side,
+        input_height_px=height if side == longest else side,
         tile_columns=environ.integer(
             "TILE_COLUMNS", entry.tile_columns, least=1, most=8
         ),

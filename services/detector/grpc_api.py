@@ -12,7 +12,6 @@ from services.common.drain import DrainSignal
 from services.common.errors import SpotOnError
 from services.common.grpc_errors import status_from_error
 from services.common.image_messages import image_from_proto
-from services.common.models import DetectorEntry
 from services.detector.convert import (
     detections_to_proto,
     model_to_proto,
@@ -24,7 +23,8 @@ from services.detector.convert import (
 from services.detector.domain.geometry import Size
 from services.detector.domain.tiles import Tile
 from services.detector.observe import outcome_counted
-from services.detector.service import DetectionService
+from services.detector.served import ServedModels
+from services.detector.service import ImageSlots
 from spoton.common.v1 import geometry_pb2, stream_pb2
 from spoton.detector.v1 import detector_pb2, detector_pb2_grpc
 
@@ -36,8 +36,8 @@ class DetectorServicer(detector_pb2_grpc.DetectorServiceServicer):
 
     def __init__(
         self,
-        service: DetectionService,
-        model: DetectorEntry,
+        models: ServedModels,
+        images: ImageSlots,
         drain: DrainSignal,
         *,
         window: int,
@@ -46,14 +46,14 @@ class DetectorServicer(detector_pb2_grpc.DetectorServiceServicer):
         """Take what it answers with.
 
         Args:
-            service: Finds people.
-            model: What is running.
+            models: What finds people.
+            images: Limits how many single images are under way.
             drain: When to ask streams to reopen.
             window: Frames of one stream that may be unanswered.
             max_pixels: Largest image that is decoded.
         """
-        self._service = service
-        self._model = model
+        self._models = models
+        self._images = images
         self._drain = drain
         self._window = window
         self._max_pixels = max_pixels
@@ -64,7 +64,7 @@ class DetectorServicer(detector_pb2_grpc.DetectorServiceServicer):
         context: Context,
     ) -> AsyncIterator[detector_pb2.DetectResponse]:
         """Answer the frames of one camera."""
-        stream = _DetectStream(self._service, self._model.model_id, self._max_pixels)
+        stream = _DetectStream(self._models, self._max_pixels)
         async for answer in answer_in_order(
             request_iterator, stream, window=self._window, drain=self._drain
         ):
@@ -76,18 +76,19 @@ class DetectorServicer(detector_pb2_grpc.DetectorServiceServicer):
         context: Context,
     ) -> detector_pb2.DetectImageResponse:
         """Search one image."""
-        with outcome_counted(), self._service.image_slot():
+        with outcome_counted(), self._images.taken():
+            model = self._models.named(request.model_id)
             image = await asyncio.to_thread(
                 image_from_proto,
                 request.image,
                 field="image",
                 max_pixels=self._max_pixels,
             )
-            found = await self._service.detect_image(image)
+            found = await model.service.detect_image(image)
         height, width = image.shape[:2]
         return detector_pb2.DetectImageResponse(
             detections=detections_to_proto(found),
-            model_id=self._model.model_id,
+            model_id=model.entry.model_id,
             image_size=geometry_pb2.ImageSize(width=width, height=height),
         )
 
@@ -96,18 +97,27 @@ class DetectorServicer(detector_pb2_grpc.DetectorServiceServicer):
         request: detector_pb2.GetModelRequest,
         context: Context,
     ) -> detector_pb2.GetModelResponse:
-        """Describe the running model."""
-        return detector_pb2.GetModelResponse(model=model_to_proto(self._model))
+        """Describe one running model."""
+        model = self._models.named(request.model_id)
+        return detector_pb2.GetModelResponse(model=model_to_proto(model.entry))
+
+    async def ListModels(
+        self,
+        request: detector_pb2.ListModelsRequest,
+        context: Context,
+    ) -> detector_pb2.ListModelsResponse:
+        """Describe all running models."""
+        return detector_pb2.ListModelsResponse(
+            models=[model_to_proto(model.entry) for model in self._models],
+            default_model_id=self._models.default.entry.model_id,
+        )
 
 
 class _DetectStream:
     """Answers the items of one `Detect` stream."""
 
-    def __init__(
-        self, service: DetectionService, model_id: str, max_pixels: int
-    ) -> None:
-        self._service = service
-        self._model_id = model_id
+    def __init__(self, models: ServedModels, max_pixels: int) -> None:
+        self._models = models
         self._max_pixels = max_pixels
 
     def opening(self, window: int) -> detector_pb2.DetectResponse:
@@ -122,11 +132,12 @@ class _DetectStream:
         """Return the people of one frame."""
         with outcome_counted():
             require_frame(request)
+            model = self._models.named(request.model_id)
             frame = size_from_proto(request.frame_size, field="frame_size")
             tiles = await self._tiles(request, frame)
-            found = await self._service.detect(frame, tiles)
+            found = await model.service.detect(frame, tiles)
         result = detector_pb2.DetectResult(
-            detections=detections_to_proto(found), model_id=self._model_id
+            detections=detections_to_proto(found), model_id=model.entry.model_id
         )
         return detector_pb2.DetectResponse(frame=request.frame, result=result)
 

@@ -4,24 +4,36 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
-from services.common.errors import SpotOnError
+from services.common.errors import InvalidInput, NotFound, Overloaded
 
 BATCH_SIZE = Histogram(
     "spoton_detector_batch_size",
     "Pictures run through the model at once.",
+    ("model",),
     buckets=(1, 2, 4, 8, 16, 32, 64),
 )
 INFERENCE_SECONDS = Histogram(
     "spoton_detector_inference_seconds",
     "Duration of one batch in the model.",
+    ("model",),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 FRAMES = Counter(
     "spoton_detector_frames_total",
     "Frames and single images, by outcome: detected, refused, failed, cancelled.",
     ("outcome",),
+)
+BROKEN_ANSWERS = Counter(
+    "spoton_detector_broken_answers_total",
+    "Pictures for which the model answered NaN or infinity.",
+    ("model",),
+)
+DEVICE = Gauge(
+    "spoton_detector_device",
+    "1 for the device that a model runs on, 0 for the others.",
+    ("model", "device"),
 )
 
 
@@ -32,7 +44,7 @@ def outcome_counted() -> Iterator[None]:
     try:
         yield
         outcome = "detected"
-    except SpotOnError:
+    except (InvalidInput, NotFound, Overloaded):
         outcome = "refused"
         raise
     except asyncio.CancelledError:

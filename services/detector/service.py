@@ -15,8 +15,32 @@ CutTiles = Callable[[RgbImage], Sequence[Tile]]
 """Cuts and scales an image for the model."""
 
 
+class ImageSlots:
+    """Limits how many whole images are in memory at a time."""
+
+    def __init__(self, most: int) -> None:
+        """Take how many there may be, at least 1."""
+        self._most = most
+        self._taken = 0
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold the right to have one whole image in memory.
+
+        Raises:
+            Overloaded: As many as allowed are under way.
+        """
+        if self._taken >= self._most:
+            raise Overloaded(f"{self._most} images are being searched")
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+
 class DetectionService:
-    """Answers where people are.
+    """Answers where people are, by one model.
 
     Attributes:
         input_size: Largest tile that the model reads.
@@ -28,7 +52,6 @@ class DetectionService:
         cut_tiles: CutTiles,
         *,
         input_size: Size,
-        max_images: int,
     ) -> None:
         """Take what it is made of.
 
@@ -36,13 +59,10 @@ class DetectionService:
             batcher: Runs the model.
             cut_tiles: Prepares whole images.
             input_size: Largest tile that the model reads.
-            max_images: Whole images that may be under way at a time.
         """
         self.input_size = input_size
         self._batcher = batcher
         self._cut_tiles = cut_tiles
-        self._max_images = max_images
-        self._images = 0
 
     async def detect(self, frame: Size, tiles: Sequence[Tile]) -> Detections:
         """Return the people in a frame, each once, the highest score first.
@@ -56,27 +76,19 @@ class DetectionService:
 
         Raises:
             InvalidInput: A tile is larger than the model reads.
+            DeviceFailed: The model's device failed.
+            BrokenAnswer: The model answered NaN or infinity.
         """
         self._require_fitting(tiles)
         return await self._detect(frame, tiles)
 
-    @contextmanager
-    def image_slot(self) -> Iterator[None]:
-        """Hold the right to have one whole image in memory.
+    async def detect_image(self, image: RgbImage) -> Detections:
+        """Return the people in an image of any size, in its pixels, best first.
 
         Raises:
-            Overloaded: As many as allowed are under way.
+            DeviceFailed: The model's device failed.
+            BrokenAnswer: The model answered NaN or infinity.
         """
-        if self._images >= self._max_images:
-            raise Overloaded(f"{self._max_images} images are being searched")
-        self._images += 1
-        try:
-            yield
-        finally:
-            self._images -= 1
-
-    async def detect_image(self, image: RgbImage) -> Detections:
-        """Return the people in an image of any size, in its pixels, best first."""
         height, width = image.shape[:2]
         tiles = await asyncio.to_thread(self._cut_tiles, image)
         return await self._detect(Size(width, height), tiles)

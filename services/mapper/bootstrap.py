@@ -14,6 +14,7 @@ from services.mapper.adapters.changes import changed_environments
 from services.mapper.adapters.store import SCHEMA, VERSIONS, Store
 from services.mapper.config import MapperConfig
 from services.mapper.grpc_api import UseCases, registration
+from services.mapper.service.calibration_import import CalibrationImport
 from services.mapper.service.calibrations import Calibrations
 from services.mapper.service.cameras import Cameras
 from services.mapper.service.environments import Environments
@@ -53,6 +54,7 @@ async def open_mapper(postgres_dsn: str, drain: DrainSignal) -> AsyncIterator[Ma
             cameras=Cameras(store, cache),
             zones=Zones(store),
             calibrations=Calibrations(store, cache, projection),
+            calibration_import=CalibrationImport(store, cache),
             floor_plans=FloorPlans(store),
             projection=projection,
         )

@@ -8,6 +8,10 @@ from grpc import aio
 
 from services.common.answer_stream import answer_in_order
 from services.common.drain import DrainSignal
+from services.mapper.convert.calibration_import import (
+    calibration_source_from_proto,
+    calibrations_imported_to_proto,
+)
 from services.mapper.convert.environment import (
     calibration_from_proto,
     calibration_to_proto,
@@ -23,6 +27,7 @@ from services.mapper.convert.environment import (
     zone_from_proto,
     zone_to_proto,
 )
+from services.mapper.convert.lens import lens_from_proto
 from services.mapper.convert.names import (
     environment_id_from_proto,
     etag_from_proto,
@@ -32,6 +37,7 @@ from services.mapper.convert.names import (
 from services.mapper.convert.projection import foot_points_from_proto, located_to_proto
 from services.mapper.domain.fitting import DEFAULT_INLIER_THRESHOLD_M
 from services.mapper.project_stream import WINDOW, ProjectStream
+from services.mapper.service.calibration_import import CalibrationImport
 from services.mapper.service.calibrations import Calibrations
 from services.mapper.service.cameras import Cameras
 from services.mapper.service.environments import Environments
@@ -55,6 +61,7 @@ class UseCases:
     cameras: Cameras
     zones: Zones
     calibrations: Calibrations
+    calibration_import: CalibrationImport
     floor_plans: FloorPlans
     projection: Projection
 
@@ -285,6 +292,7 @@ class MapperServicer(mapper_pb2_grpc.MapperServiceServicer):
             tuple(point_pair_from_proto(one) for one in request.point_pairs),
             image_size_from_proto(request.image_size),
             request.inlier_threshold_m if stated else DEFAULT_INLIER_THRESHOLD_M,
+            lens_from_proto(request.lens) if request.HasField("lens") else None,
         )
         fit = fitted.fit
         return pb.FitCalibrationResponse(
@@ -295,6 +303,15 @@ class MapperServicer(mapper_pb2_grpc.MapperServiceServicer):
             ],
             condition_number=fit.condition_number,
         )
+
+    async def ImportCalibrations(
+        self, request: pb.ImportCalibrationsRequest, context: Context
+    ) -> pb.ImportCalibrationsResponse:
+        """Add calibrations that other systems made."""
+        own = environment_id_from_proto(request)
+        source = calibration_source_from_proto(request)
+        imported = await self._do.calibration_import.run(own, source)
+        return calibrations_imported_to_proto(own, imported)
 
     async def SetFloorPlan(
         self, request: pb.SetFloorPlanRequest, context: Context

@@ -17,9 +17,16 @@ from services.pipeline.domain.progress import (
     SessionProgress,
 )
 from services.pipeline.domain.running import SessionChange
-from services.pipeline.domain.session import Evidence, Pace, Session, SessionState
+from services.pipeline.domain.session import (
+    Evidence,
+    Pace,
+    Perception,
+    Session,
+    SessionState,
+)
 from services.pipeline.service import NewSession
 from spoton.common.v1 import events_pb2
+from spoton.mapper.v1 import environment_pb2
 from spoton.pipeline.v1 import pipeline_pb2
 from spoton.reid.v1 import reid_pb2
 
@@ -69,6 +76,7 @@ def new_session_from_proto(request: pipeline_pb2.CreateSessionRequest) -> NewSes
             ignore_floor=request.evidence.ignore_floor,
             ignore_appearance=request.evidence.ignore_appearance,
         ),
+        perception=perception_from_proto(request.perception),
         frame_set_rate_hz=(
             request.frame_set_rate_hz if request.HasField("frame_set_rate_hz") else None
         ),
@@ -88,6 +96,22 @@ def environment_id_from_proto(value: str) -> EnvironmentId:
         InvalidInput: It cannot be a name.
     """
     return EnvironmentId(require_resource_id(value, "environment_id"))
+
+
+def perception_from_proto(message: environment_pb2.Perception) -> Perception:
+    """Return which models and which tracker were chosen."""
+    return Perception(
+        message.detector_model_id, message.embedder_model_id, message.tracker
+    )
+
+
+def perception_to_proto(perception: Perception) -> environment_pb2.Perception:
+    """Return the message of a choice of models and tracker."""
+    return environment_pb2.Perception(
+        detector_model_id=perception.detector_model_id,
+        embedder_model_id=perception.embedder_model_id,
+        tracker=perception.tracker,
+    )
 
 
 def pace_from_proto(pace: pipeline_pb2.Pace) -> Pace:
@@ -116,6 +140,7 @@ def session_to_proto(session: Session) -> pipeline_pb2.Session:
             ignore_appearance=session.request.evidence.ignore_appearance,
         )
     )
+    message.perception.CopyFrom(perception_to_proto(session.request.perception))
     if session.error is not None:
         message.error.CopyFrom(error_to_proto(session.error))
     return message

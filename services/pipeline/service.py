@@ -12,6 +12,7 @@ from services.pipeline.domain.session import (
     Evidence,
     Mode,
     Pace,
+    Perception,
     Seek,
     Session,
     SessionRequest,
@@ -28,15 +29,17 @@ DEFAULT_PAGE_SIZE = 100
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """What a session is asked to be; cameras left empty mean all.
+    """What a session is asked to be.
 
-    The other attributes are those of SessionRequest.
+    Cameras left empty mean all, and what `perception` leaves empty is as the
+    environment has it. The other attributes are those of SessionRequest.
     """
 
     environment_id: EnvironmentId
     camera_ids: tuple[CameraId, ...] = ()
     pace: Pace = field(default_factory=Pace)
     evidence: Evidence = field(default_factory=Evidence)
+    perception: Perception = field(default_factory=Perception)
     frame_set_rate_hz: float | None = None
     late_tolerance_s: float | None = None
     request_id: str = ""
@@ -62,6 +65,14 @@ class CameraCatalog(Protocol):
 
     async def cameras(self, environment_id: EnvironmentId) -> Sequence[CatalogCamera]:
         """Return an environment's cameras, by name.
+
+        Raises:
+            NotFound: There is no such environment.
+            Unavailable: The catalog cannot be asked.
+        """
+
+    async def perception(self, environment_id: EnvironmentId) -> Perception:
+        """Return the models and the tracker that an environment chose.
 
         Raises:
             NotFound: There is no such environment.
@@ -142,12 +153,14 @@ class SessionService:
             for camera in await self._catalog.cameras(new.environment_id)
         }
         chosen = _chosen_cameras(new.camera_ids, known)
+        usual = await self._catalog.perception(new.environment_id)
         request = SessionRequest(
             environment_id=new.environment_id,
             camera_ids=tuple(camera.camera_id for camera in chosen),
             recordings=all(camera.is_recording for camera in chosen),
             pace=new.pace,
             evidence=new.evidence,
+            perception=new.perception.or_else(usual),
             frame_set_rate_hz=new.frame_set_rate_hz,
             late_tolerance_s=new.late_tolerance_s,
             request_id=new.request_id,

@@ -10,33 +10,47 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import structlog
 from grpc import aio
 
+from services.common.device_watch import DeviceReport
+from services.common.devices import DeviceWatch, Fallback
 from services.common.drain import DrainSignal
-from services.common.errors import NotFound
+from services.common.environ import ConfigError
 from services.common.event_log import EventLog
 from services.common.grpc_server import Register, serve
-from services.common.models import load_registry, locate
+from services.common.ids import ModelId
+from services.common.models import (
+    EmbedderBackend,
+    EmbedderEntry,
+    load_registry,
+    locate_and_log,
+)
 from services.common.postgres import Pool, migrate, open_pool
 from services.common.redis_client import open_redis
+from services.reid.adapters.embedders.clip import ClipEmbedder
 from services.reid.adapters.embedders.onnx import OnnxEmbedder
+from services.reid.adapters.embedders.stripes import MODEL as STRIPES_MODEL
 from services.reid.adapters.embedders.stripes import StripesEmbedder
 from services.reid.adapters.identity_table import PostgresIdentityTable
+from services.reid.adapters.index_kinds import choose_index
 from services.reid.adapters.outbox import OutboxRelay
 from services.reid.adapters.s3 import S3Pictures
+from services.reid.adapters.sitter_table import PostgresSitterTable
 from services.reid.adapters.timeline_table import TimelineTable
 from services.reid.adapters.vector_index import FaissIndex
 from services.reid.config import STRIPES, ReidConfig
 from services.reid.convert import answer_to_bytes, event_to_bytes
+from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.association import Association
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.global_ids import GlobalIdSource
 from services.reid.domain.live_set import LiveSet
 from services.reid.grpc_api import ReidServicer
-from services.reid.service.embedding import Embedder, EmbeddingService
-from services.reid.service.identities import IdentityService
+from services.reid.observe import MODEL_DEVICE
+from services.reid.service.embedding import Embedder, EmbedderModel, Embedders
+from services.reid.service.identities import IdentityService, VectorIndex
 from services.reid.service.portraits import PortraitKeeper
+from services.reid.service.reembedding import Reembedding
 from services.reid.service.timeline_store import Lease
 from services.reid.service.timeline_writer import AssociationMaker, TimelineWriter
 from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
@@ -45,24 +59,35 @@ SCHEMA = "reid"
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 SERVICE = reid_pb2.DESCRIPTOR.services_by_name["ReidService"].full_name
 
-_log = structlog.get_logger(__name__)
 
+def load_embedders(config: ReidConfig, watch: DeviceWatch) -> list[Embedder]:
+    """Load the embedders that the configuration names, in its order.
 
-def load_embedder(config: ReidConfig) -> Embedder:
-    """Load the embedder that the configuration names.
+    Args:
+        config: Configuration.
+        watch: Told on which device each runs.
 
     Raises:
-        NotFound: The registry has none of that name.
-        WrongHash: The file is not the one of the registry.
-        Unavailable: The file cannot be had, or the device cannot be used.
+        NotFound: The registry has none of a name.
+        WrongHash: A file is not the one of the registry.
+        UnusableModel: A file is not what the registry says.
+        Unavailable: A file cannot be had, or the device cannot be used.
+        ConfigError: Two names stand for one model.
     """
-    if config.embedder == STRIPES:
+    registry = load_registry()
+    names = [STRIPES_MODEL.model_id if n == STRIPES else n for n in config.embedders]
+    if len(set(names)) < len(names):
+        raise ConfigError("SPOTON_REID_EMBEDDER names one embedder twice")
+    return [_load(registry.embedder(name), config, watch) for name in names]
+
+
+def _load(entry: EmbedderEntry, config: ReidConfig, watch: DeviceWatch) -> Embedder:
+    """Load one embedder."""
+    if entry.backend is EmbedderBackend.STRIPES:
         return StripesEmbedder()
-    entry = load_registry().embedder(config.embedder)
-    if entry.file is None:
-        raise NotFound(f"{config.embedder} has no file to run")
-    path = locate(entry.file, config.model_dir, config.cache_dir, report=_log.info)
-    return OnnxEmbedder(path, entry, device=config.device)
+    located = locate_and_log(entry, config.model_dir, config.cache_dir)
+    backend = ClipEmbedder if entry.backend is EmbedderBackend.CLIP else OnnxEmbedder
+    return backend(located.path, entry, config.device, watch)
 
 
 def make_id_source() -> GlobalIdSource:
@@ -74,25 +99,26 @@ def make_id_source() -> GlobalIdSource:
 class _Associations:
     """Makes what associates, with the evidence that a session chose."""
 
-    def __init__(self, embedder: Embedder, ids: GlobalIdSource) -> None:
-        self._model = embedder.model.appearance
+    def __init__(self, ids: GlobalIdSource) -> None:
         self._ids = ids
 
-    def choose(self, use_floor: bool, use_appearance: bool) -> AssociationMaker:  # noqa: FBT001 - two switches of one message.
+    def choose(
+        self, model: AppearanceModel, *, use_floor: bool, use_appearance: bool
+    ) -> AssociationMaker:
         """Return what makes associations that use this evidence."""
         config = replace(
             AssociationConfig(), use_floor=use_floor, use_appearance=use_appearance
         )
 
         def make(live: LiveSet) -> Association:
-            return Association(live, self._model, config, self._ids.draw)
+            return Association(live, model, config, self._ids.draw)
 
         return make
 
 
 @asynccontextmanager
 async def wired(
-    config: ReidConfig, embedder: Embedder, drain: DrainSignal
+    config: ReidConfig, embedders: Sequence[Embedder], drain: DrainSignal
 ) -> AsyncIterator[Register]:
     """Run the service behind its servicer while the context is open.
 
@@ -100,29 +126,35 @@ async def wired(
 
     Args:
         config: Configuration.
-        embedder: The model, loaded.
+        embedders: The models, loaded, the default first.
         drain: When streams are to move away.
 
     Yields:
         What adds the service to a server.
+
+    Raises:
+        Unavailable: There is no GPU to search on, and nothing may stand in.
     """
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(config.postgres_dsn, SCHEMA))
         redis = await stack.enter_async_context(open_redis(config.redis_url))
-        table = PostgresIdentityTable(pool)
-        portraits = await stack.enter_async_context(
-            PortraitKeeper(S3Pictures(config.s3), table)
-        )
-        embedding = await stack.enter_async_context(
-            EmbeddingService(embedder, config.batching)
-        )
-        model = embedder.model
+        table, pictures = PostgresIdentityTable(pool), S3Pictures(config.s3)
+        portraits = await stack.enter_async_context(PortraitKeeper(pictures, table))
+        running = await stack.enter_async_context(Embedders(embedders, config.batching))
+        indexes = await _indexes(config, pool, running.models, stack)
+        ids = make_id_source()
         servicer = ReidServicer(
-            embedding,
-            IdentityService(table, FaissIndex(pool, model.model_id, model.dimensions)),
+            running,
+            IdentityService(table, indexes),
             portraits,
-            partial(_make_writer, config, embedder, pool, portraits),
-            _Associations(embedder, make_id_source()).choose,
+            Reembedding(
+                PostgresSitterTable(pool),
+                pictures,
+                ids.draw,
+                store_patience_s=config.store_patience_s,
+            ),
+            partial(_make_writer, config, pool, portraits),
+            _Associations(ids).choose,
             drain,
             window=config.window,
             max_pixels=config.max_image_pixels,
@@ -137,6 +169,26 @@ async def wired(
         yield register
 
 
+async def _indexes(
+    config: ReidConfig,
+    pool: Pool,
+    models: Sequence[EmbedderModel],
+    stack: contextlib.AsyncExitStack,
+) -> dict[ModelId, VectorIndex]:
+    """Return the search index of each model."""
+    choice = choose_index(
+        config.faiss_index,
+        config.faiss_device,
+        may_fall_back=config.device.fallback is Fallback.CPU,
+    )
+    return {
+        one.model_id: await stack.enter_async_context(
+            FaissIndex(pool, one.model_id, one.dimensions, choice)
+        )
+        for one in models
+    }
+
+
 async def prepare(config: ReidConfig) -> None:
     """Bring the tables up to date, waiting while PostgreSQL is away."""
     await migrate(config.postgres_dsn, SCHEMA, VERSIONS)
@@ -147,27 +199,27 @@ async def run(config: ReidConfig) -> None:
     drain = DrainSignal(
         grace_s=config.server.drain_grace_s, max_stream_age_s=config.max_stream_age_s
     )
-    embedder = load_embedder(config)
-    async with wired(config, embedder, drain) as register:
-        await serve(
+    report = DeviceReport(MODEL_DEVICE)
+    embedders = load_embedders(config, report)
+    async with wired(config, embedders, drain) as register:
+        serving = serve(
             config.server,
             register,
             drain,
             ready=lambda: asyncio.ensure_future(prepare(config)),
         )
+        await report.guard(serving)
 
 
 def _make_writer(
     config: ReidConfig,
-    embedder: Embedder,
     pool: Pool,
     portraits: PortraitKeeper,
     lease: Lease,
+    model_id: ModelId,
 ) -> TimelineWriter:
     """Return the writer of a timeline."""
-    store = TimelineTable(
-        pool, embedder.model.model_id, AssociationConfig(), event_to_bytes
-    )
+    store = TimelineTable(pool, model_id, AssociationConfig(), event_to_bytes)
     return TimelineWriter(
         lease,
         store,

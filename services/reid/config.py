@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.common.batching import BatchSettings
-from services.common.environ import Environ
+from services.common.devices import DeviceSettings, device_settings
+from services.common.environ import ConfigError, Environ
 from services.common.grpc_server import ServerSettings
 from services.common.images import DEFAULT_MAX_PIXELS
 from services.common.models import cache_dir, model_dir
@@ -13,6 +14,9 @@ from services.reid.adapters.s3 import S3Settings
 
 DEFAULT_PORT = 7102
 STRIPES = "stripes"
+"""Stands for the colour stripes of the model registry, whatever their version."""
+
+_INDEXES = ("auto", "flat", "ivf", "hnsw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,10 @@ class ReidConfig:
         postgres_dsn: Connection string of PostgreSQL.
         redis_url: Address of the event stream.
         s3: Where pictures are kept.
-        embedder: `stripes`, or the name of an embedder in the model registry.
-        device: `cpu` or `cuda`.
+        embedders: Embedders of the model registry, or `stripes`; the default first.
+        device: Where networks run.
+        faiss_index: Kind of the search indexes: `auto`, `flat`, `ivf` or `hnsw`.
+        faiss_device: Where they are searched: `cpu` or `cuda`.
         model_dir: Model files that the user supplies; None when there are none.
         cache_dir: Where fetched model files are kept.
         batching: How crops are brought together.
@@ -39,8 +45,10 @@ class ReidConfig:
     postgres_dsn: str = field(repr=False)
     redis_url: str = field(repr=False)
     s3: S3Settings
-    embedder: str
-    device: str
+    embedders: tuple[str, ...]
+    device: DeviceSettings
+    faiss_index: str
+    faiss_device: str
     model_dir: Path | None
     cache_dir: Path
     batching: BatchSettings
@@ -70,8 +78,10 @@ def load_config(variables: Mapping[str, str] | None = None) -> ReidConfig:
             access_key=environ.secret("S3_ACCESS_KEY"),
             secret_key=environ.secret("S3_SECRET_KEY"),
         ),
-        embedder=environ.text("EMBEDDER", STRIPES),
-        device=environ.choice("DEVICE", "cpu", ("cpu", "cuda")),
+        embedders=_embedders(environ),
+        device=device_settings(environ, cache_dir()),
+        faiss_index=environ.choice("FAISS_INDEX", "auto", _INDEXES),
+        faiss_device=environ.choice("FAISS_DEVICE", "cpu", ("cpu", "cuda")),
         model_dir=model_dir(),
         cache_dir=cache_dir(),
         batching=BatchSettings(
@@ -84,3 +94,19 @@ def load_config(variables: Mapping[str, str] | None = None) -> ReidConfig:
         store_patience_s=environ.number("STORE_PATIENCE_S", 30.0, most=600.0),
         max_stream_age_s=environ.number("MAX_STREAM_AGE_S", 1800.0, least=1.0),
     )
+
+
+def _embedders(environ: Environ) -> tuple[str, ...]:
+    """Return the names in a list that commas separate.
+
+    Raises:
+        ConfigError: A name is empty or comes twice.
+    """
+    text = environ.text("EMBEDDER", STRIPES)
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) < len(names):
+        raise ConfigError(
+            f"{environ.prefix}EMBEDDER must be names of embedders, each once, with "
+            f"commas between them; got {text!r}"
+        )
+    return names

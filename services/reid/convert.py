@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -12,7 +13,15 @@ from services.common.convert import (
     ns_to_timestamp,
 )
 from services.common.errors import InvalidInput
-from services.common.ids import CameraId, GlobalId, SessionId, TrackId
+from services.common.ids import (
+    CameraId,
+    EnvironmentId,
+    GlobalId,
+    SessionId,
+    TimelineId,
+    TrackId,
+    require_resource_id,
+)
 from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.values import (
     CameraSightings,
@@ -37,6 +46,31 @@ _EVENT_KINDS = {
     EventKind.SPLIT: events_pb2.IDENTITY_EVENT_KIND_SPLIT,
     EventKind.RETURNED: events_pb2.IDENTITY_EVENT_KIND_RETURNED,
 }
+
+
+def lease_from_proto(opened: reid_pb2.AssociateOpen, writer: UUID) -> Lease:
+    """Return the lease that a stream asks for.
+
+    Args:
+        opened: First message of the stream.
+        writer: Names the stream.
+
+    Raises:
+        InvalidInput: A name is missing, or the epoch is not positive.
+    """
+    if opened.epoch < 1:
+        raise InvalidInput("must be at least 1", field="open.epoch")
+    for name in ("timeline_id", "session_id"):
+        if not getattr(opened, name):
+            raise InvalidInput("must not be empty", field=f"open.{name}")
+    environment_id = require_resource_id(opened.environment_id, "open.environment_id")
+    return Lease(
+        environment_id=EnvironmentId(environment_id),
+        timeline_id=TimelineId(opened.timeline_id),
+        session_id=SessionId(opened.session_id),
+        epoch=opened.epoch,
+        writer=writer,
+    )
 
 
 def tick_from_proto(

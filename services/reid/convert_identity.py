@@ -14,6 +14,7 @@ from services.reid.convert import fix_to_proto, optional_ns
 from services.reid.domain.identity import Identity, IdentityFilter
 from services.reid.service.embedding import EmbedderModel
 from services.reid.service.identities import Match
+from services.reid.service.reembedding import Progress
 from spoton.common.v1 import frame_pb2, geometry_pb2
 from spoton.reid.v1 import reid_pb2
 
@@ -151,4 +152,14 @@ def match_to_proto(match: Match) -> reid_pb2.IdentityMatch:
     """Return the message of a person who was found."""
     return reid_pb2.IdentityMatch(
         identity=identity_to_proto(match.identity), similarity=match.similarity
+    )
+
+
+def progress_to_proto(progress: Progress) -> reid_pb2.ReembedIdentitiesResponse:
+    """Return the message that says how far it is."""
+    return reid_pb2.ReembedIdentitiesResponse(
+        done=progress.done,
+        skipped=progress.skipped,
+        failed=progress.failed,
+        total=progress.total,
     )

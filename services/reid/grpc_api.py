@@ -2,27 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
-from google.protobuf.duration_pb2 import Duration
 from grpc import aio
 
 from services.common.answer_stream import answer_in_order
 from services.common.convert import embedding_to_proto, ns_to_timestamp
 from services.common.drain import DrainSignal
-from services.common.errors import InvalidInput, SpotOnError
-from services.common.grpc_errors import status_from_error
-from services.common.ids import (
-    EnvironmentId,
-    SessionId,
-    TimelineId,
-    require_resource_id,
-)
+from services.common.errors import InvalidInput
+from services.common.ids import ModelId, TimelineId
 from services.common.image_messages import image_from_proto
 from services.common.images import RgbImage
 from services.reid.associate_stream import AssociateStream
-from services.reid.convert import vector_from_proto
+from services.reid.convert import lease_from_proto, vector_from_proto
 from services.reid.convert_identity import (
     environment_from_proto,
     filter_from_proto,
@@ -34,20 +27,31 @@ from services.reid.convert_identity import (
     model_to_proto,
     page_size_from_proto,
     page_token_from_proto,
+    progress_to_proto,
 )
+from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.values import Vector
-from services.reid.service.embedding import EmbeddingService
+from services.reid.embed_stream import EmbedStream
+from services.reid.service.embedding import Embedders, EmbeddingService
 from services.reid.service.identities import IdentityService
 from services.reid.service.portraits import PortraitKeeper
+from services.reid.service.reembedding import Reembedding
 from services.reid.service.timeline_store import Lease
 from services.reid.service.timeline_writer import AssociationMaker, TimelineWriter
-from spoton.common.v1 import frame_pb2, stream_pb2
+from spoton.common.v1 import frame_pb2
 from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
 
 Context = aio.ServicerContext[Any, Any]
-WriterMaker = Callable[[Lease], TimelineWriter]
-EvidenceChooser = Callable[[bool, bool], AssociationMaker]
-"""Takes whether the floor and whether appearance count."""
+WriterMaker = Callable[[Lease, ModelId], TimelineWriter]
+
+
+class EvidenceChooser(Protocol):
+    """Returns what associates with some kinds of evidence."""
+
+    def __call__(
+        self, model: AppearanceModel, *, use_floor: bool, use_appearance: bool
+    ) -> AssociationMaker:
+        """Return it for vectors of a model."""
 
 
 class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
@@ -55,9 +59,10 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
 
     def __init__(
         self,
-        embedding: EmbeddingService,
+        embedders: Embedders,
         identities: IdentityService,
         portraits: PortraitKeeper,
+        reembedding: Reembedding,
         make_writer: WriterMaker,
         choose_evidence: EvidenceChooser,
         drain: DrainSignal,
@@ -68,18 +73,20 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         """Take what it answers with.
 
         Args:
-            embedding: Computes vectors.
+            embedders: Compute vectors.
             identities: Finds and reads persons.
             portraits: Reads pictures.
-            make_writer: Returns the writer of a timeline.
+            reembedding: Gives persons vectors of another model.
+            make_writer: Returns the writer of a timeline, for vectors of a model.
             choose_evidence: Returns what associates with some kinds of evidence.
             drain: When to ask streams to reopen.
             window: Items of one stream that may be unanswered.
             max_pixels: Largest image that is decoded.
         """
-        self._embedding = embedding
+        self._embedders = embedders
         self._identities = identities
         self._portraits = portraits
+        self._reembedding = reembedding
         self._make_writer = make_writer
         self._choose_evidence = choose_evidence
         self._drain = drain
@@ -92,7 +99,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         context: Context,
     ) -> AsyncIterator[reid_pb2.EmbedResponse]:
         """Answer crops with their vectors."""
-        stream = _EmbedStream(self._embed)
+        stream = EmbedStream(self._embed)
         async for answer in answer_in_order(
             request_iterator, stream, window=self._window, drain=self._drain
         ):
@@ -102,14 +109,24 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         self, request: reid_pb2.EmbedImageRequest, context: Context
     ) -> reid_pb2.EmbedImageResponse:
         """Answer one crop with its vector."""
-        embedding = await self._embed(request.crop)
+        embedding = await self._embed(request.crop, request.model_id)
         return reid_pb2.EmbedImageResponse(embedding=embedding)
 
     async def GetModel(
         self, request: reid_pb2.GetModelRequest, context: Context
     ) -> reid_pb2.GetModelResponse:
-        """Describe the running embedder."""
-        return reid_pb2.GetModelResponse(model=model_to_proto(self._embedding.model))
+        """Describe a running embedder."""
+        embedding = self._embedders.choose(request.model_id, field="model_id")
+        return reid_pb2.GetModelResponse(model=model_to_proto(embedding.model))
+
+    async def ListModels(
+        self, request: reid_pb2.ListModelsRequest, context: Context
+    ) -> reid_pb2.ListModelsResponse:
+        """Describe every running embedder."""
+        return reid_pb2.ListModelsResponse(
+            models=map(model_to_proto, self._embedders.models),
+            default_model_id=self._embedders.default.model.model_id,
+        )
 
     async def Associate(
         self,
@@ -123,19 +140,20 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
             return
         if first.WhichOneof("request") != "open":
             raise InvalidInput("must be open in the first message", field="request")
-        evidence = first.open.evidence
-        writer = self._make_writer(_lease_from_proto(first.open))
+        opening, evidence = first.open, first.open.evidence
+        embedding = self._embedders.choose(
+            opening.embedder_model_id, field="open.embedder_model_id"
+        )
+        model = embedding.model.appearance
+        writer = self._make_writer(lease_from_proto(opening, uuid4()), model.model_id)
         await writer.open(
             self._choose_evidence(
-                not evidence.ignore_floor, not evidence.ignore_appearance
+                model,
+                use_floor=not evidence.ignore_floor,
+                use_appearance=not evidence.ignore_appearance,
             )
         )
-        stream = AssociateStream(
-            writer,
-            self._embedding.model.appearance,
-            self._drain,
-            window=self._window,
-        )
+        stream = AssociateStream(writer, model, self._drain, window=self._window)
         async for answer in stream.run(requests):
             yield answer
 
@@ -147,9 +165,14 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         wanted = filter_from_proto(request)
         min_similarity = min_similarity_from_proto(request)
         limit = limit_from_proto(request.limit)
+        embedding = self._embedders.choose(
+            request.model_id or request.embedding.model_id,
+            field="model_id" if request.model_id else "embedding.model_id",
+        )
         matches = await self._identities.search(
             environment_id,
-            await self._query(request),
+            embedding.model.model_id,
+            await self._query(request, embedding),
             wanted,
             min_similarity=min_similarity,
             limit=limit,
@@ -197,21 +220,37 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
             quality=record.quality,
         )
 
-    async def _query(self, request: reid_pb2.SearchIdentitiesRequest) -> Vector:
+    async def ReembedIdentities(
+        self, request: reid_pb2.ReembedIdentitiesRequest, context: Context
+    ) -> AsyncIterator[reid_pb2.ReembedIdentitiesResponse]:
+        """Give the persons of an environment vectors of a model."""
+        environment_id = environment_from_proto(request.environment_id)
+        embedding = self._embedders.choose(request.model_id, field="model_id")
+        async for progress in self._reembedding.run(
+            environment_id,
+            TimelineId(request.timeline_id) if request.timeline_id else None,
+            embedding.model.model_id,
+            embedding,
+        ):
+            yield progress_to_proto(progress)
+
+    async def _query(
+        self, request: reid_pb2.SearchIdentitiesRequest, embedding: EmbeddingService
+    ) -> Vector:
         """Return the vector of what is searched for."""
         kind = request.WhichOneof("query")
         if kind == "embedding":
-            model = self._embedding.model.appearance
+            model = embedding.model.appearance
             return vector_from_proto(request.embedding, model, "embedding")
         if kind == "image":
-            crop = await self._decode(request.image, "image")
-            return await self._embedding.embed(crop)
+            return await embedding.embed(await self._decode(request.image, "image"))
         raise InvalidInput("must be an embedding or an image", field="query")
 
-    async def _embed(self, crop: frame_pb2.Image) -> frame_pb2.Embedding:
+    async def _embed(self, crop: frame_pb2.Image, model_id: str) -> frame_pb2.Embedding:
         """Return the vector of a crop."""
-        vector = await self._embedding.embed(await self._decode(crop, "crop"))
-        return embedding_to_proto(vector, model_id=self._embedding.model.model_id)
+        embedding = self._embedders.choose(model_id, field="model_id")
+        vector = await embedding.embed(await self._decode(crop, "crop"))
+        return embedding_to_proto(vector, model_id=embedding.model.model_id)
 
     async def _decode(self, image: frame_pb2.Image, field: str) -> RgbImage:
         """Return the pixels of an image; compressed ones are read in a thread."""
@@ -220,64 +259,3 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         return await asyncio.to_thread(
             image_from_proto, image, field=field, max_pixels=self._max_pixels
         )
-
-
-class _EmbedStream:
-    """Answers the items of one `Embed` stream."""
-
-    def __init__(
-        self,
-        embed: Callable[[frame_pb2.Image], Any],
-    ) -> None:
-        self._embed = embed
-
-    def opening(self, window: int) -> reid_pb2.EmbedResponse:
-        """Return the credit window."""
-        return reid_pb2.EmbedResponse(
-            window=stream_pb2.CreditWindow(max_in_flight=window)
-        )
-
-    async def answer(self, request: reid_pb2.EmbedRequest) -> reid_pb2.EmbedResponse:
-        """Return the vector of one crop."""
-        return reid_pb2.EmbedResponse(
-            frame=request.frame,
-            crop_id=request.crop_id,
-            embedding=await self._embed(request.crop),
-        )
-
-    def refusal(
-        self, request: reid_pb2.EmbedRequest, error: SpotOnError
-    ) -> reid_pb2.EmbedResponse:
-        """Return why a crop was not used."""
-        return reid_pb2.EmbedResponse(
-            frame=request.frame,
-            crop_id=request.crop_id,
-            status=status_from_error(error),
-        )
-
-    def draining(self, grace_s: float) -> reid_pb2.EmbedResponse:
-        """Return the wish that the client reopens its stream."""
-        grace = Duration()
-        grace.FromNanoseconds(round(grace_s * 1e9))
-        return reid_pb2.EmbedResponse(drain=stream_pb2.Drain(grace=grace))
-
-
-def _lease_from_proto(opened: reid_pb2.AssociateOpen) -> Lease:
-    """Return the lease that a stream asks for.
-
-    Raises:
-        InvalidInput: A name is missing, or the epoch is not positive.
-    """
-    if opened.epoch < 1:
-        raise InvalidInput("must be at least 1", field="open.epoch")
-    for name in ("timeline_id", "session_id"):
-        if not getattr(opened, name):
-            raise InvalidInput("must not be empty", field=f"open.{name}")
-    environment_id = require_resource_id(opened.environment_id, "open.environment_id")
-    return Lease(
-        environment_id=EnvironmentId(environment_id),
-        timeline_id=TimelineId(opened.timeline_id),
-        session_id=SessionId(opened.session_id),
-        epoch=opened.epoch,
-        writer=uuid4(),
-    )

@@ -1,18 +1,25 @@
 """What the service counts and times."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 BATCH_SIZE = Histogram(
     "spoton_reid_batch_size",
-    "Crops run through the embedder at once.",
+    "Crops run through an embedder at once.",
+    ("model",),
     buckets=(1, 2, 4, 8, 16, 32, 64),
 )
 INFERENCE_SECONDS = Histogram(
     "spoton_reid_inference_seconds",
-    "Duration of one batch in the embedder.",
+    "Duration of one batch in an embedder.",
+    ("model",),
     buckets=_SECONDS,
+)
+MODEL_DEVICE = Gauge(
+    "spoton_reid_model_device",
+    "1 for the device on which a model runs: cpu, cuda, tensorrt.",
+    ("model", "device"),
 )
 DECISION_SECONDS = Histogram(
     "spoton_reid_decision_seconds",
@@ -41,4 +48,19 @@ PORTRAITS = Counter(
 EVENTS_RELAYED = Counter(
     "spoton_reid_events_relayed_total",
     "Identity events appended to the event stream.",
+)
+SEARCHES = Counter(
+    "spoton_reid_searches_total",
+    "Searches for the nearest persons, by who answered: faiss, pgvector.",
+    ("index",),
+)
+INDEX_BUILD_SECONDS = Histogram(
+    "spoton_reid_index_build_seconds",
+    "Time to build one large search index; searches go on meanwhile.",
+    buckets=(0.01, 0.1, 1, 10, 60, 300, 1800),
+)
+REEMBEDDED = Counter(
+    "spoton_reid_reembedded_total",
+    "Persons for whom a vector of another model was wanted: done, skipped, failed.",
+    ("outcome",),
 )

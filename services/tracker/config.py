@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from services.common.environ import Environ
 from services.common.grpc_server import ServerSettings
+from services.tracker.adapters import boxmot_kinds
 from services.tracker.domain.native import NATIVE
 
 DEFAULT_PORT = 7103
@@ -42,7 +43,9 @@ def config_from_environ(environ: Environ) -> TrackerConfig:
     """
     return TrackerConfig(
         server=environ.server_settings(DEFAULT_PORT),
-        default_tracker=environ.choice("DEFAULT", NATIVE, (NATIVE,)),
+        default_tracker=environ.choice(
+            "DEFAULT", NATIVE, (NATIVE, *boxmot_kinds.KINDS)
+        ),
         coast_s=environ.number("COAST_S", 1.0, least=0.05, most=10.0),
         checkpoint_interval=environ.integer("CHECKPOINT_INTERVAL", 25, least=1),
         window=environ.integer("WINDOW", 16, least=1, most=1024),

@@ -8,6 +8,7 @@ from services.common.ids import ModelId, require_resource_id
 from services.tracker.domain.appearance import NO_VECTORS, Vectors
 from services.tracker.domain.arrays import FloatArray, IntArray
 from services.tracker.domain.frame import Detections, FrameTracks
+from services.tracker.domain.tracker import TrackerDescription
 from services.tracker.service import Answer, Opening
 from spoton.common.v1 import frame_pb2, geometry_pb2
 from spoton.tracker.v1 import tracker_pb2
@@ -54,6 +55,18 @@ def opening_from_proto(message: tracker_pb2.TrackOpen) -> Opening:
         embeddings_available=message.embeddings_available,
         first_track_id=message.first_track_id or 1,
         tracker=message.tracker,
+    )
+
+
+def description_to_proto(
+    description: TrackerDescription,
+) -> tracker_pb2.TrackerDescription:
+    """Return the message of what is said about a tracker."""
+    return tracker_pb2.TrackerDescription(
+        name=description.name,
+        uses_appearance=description.uses_appearance,
+        needs_appearance=description.needs_appearance,
+        licence=description.licence,
     )
 
 

@@ -10,7 +10,7 @@ from grpc import aio
 
 from services.common.drain import DrainSignal
 from services.common.errors import DeadlineExceeded, InvalidInput
-from services.tracker.convert import opening_from_proto
+from services.tracker.convert import description_to_proto, opening_from_proto
 from services.tracker.service import TrackerService
 from services.tracker.track_stream import StreamLimits, TrackStream
 from spoton.tracker.v1 import tracker_pb2, tracker_pb2_grpc
@@ -37,7 +37,9 @@ class TrackerApi(tracker_pb2_grpc.TrackerServiceServicer):
     ) -> AsyncGenerator[tracker_pb2.TrackResponse, None]:
         """Join the detections of one camera to tracks, in request order."""
         message = await self._first(request_iterator)
-        tracking = self._service.open(opening_from_proto(message))
+        opening = opening_from_proto(message)
+        # The first tracker of a library imports it, and a checkpoint is large.
+        tracking = await asyncio.to_thread(self._service.open, opening)
         owner = tracking.owner
         log = _log.bind(session_id=owner.session_id, camera_id=owner.camera_id)
         log.info("stream opened", continued=bool(message.checkpoint))
@@ -48,6 +50,17 @@ class TrackerApi(tracker_pb2_grpc.TrackerServiceServicer):
                     yield answer
         finally:
             log.info("stream ended")
+
+    async def ListTrackers(
+        self,
+        request: tracker_pb2.ListTrackersRequest,
+        context: aio.ServicerContext[Any, Any],
+    ) -> tracker_pb2.ListTrackersResponse:
+        """List the trackers that a stream may name."""
+        return tracker_pb2.ListTrackersResponse(
+            trackers=map(description_to_proto, self._service.descriptions()),
+            default_tracker=self._service.default_tracker,
+        )
 
     async def _first(
         self, requests: AsyncIterator[tracker_pb2.TrackRequest]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from services.common.errors import InvalidInput
+from services.common.errors import InvalidInput, NotReady
 from services.tracker.domain.appearance import NO_VECTORS, Vectors
 from services.tracker.domain.checkpoint import (
     FIELD,
@@ -14,9 +14,31 @@ from services.tracker.domain.checkpoint import (
 )
 from services.tracker.domain.frame import Detections, FrameTracks, require_usable
 from services.tracker.domain.frame_order import FrameOrder
-from services.tracker.domain.tracker import Proposal, Tracker, TrackerSettings
+from services.tracker.domain.tracker import (
+    Proposal,
+    Tracker,
+    TrackerDescription,
+    TrackerSettings,
+)
 
 TrackerFactory = Callable[[TrackerSettings], Tracker]
+_TRACKER_FIELD = "open.tracker"
+_ANY_CAMERA = TrackerSettings((1920, 1080), 0.5, 0.1, 1.0, embeddings_available=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerKind:
+    """A tracker that streams may choose.
+
+    Attributes:
+        description: What is said about it.
+        build: Returns one for a camera; raises NotReady where that cannot be.
+        slow_from: Detections from which a step may take milliseconds.
+    """
+
+    description: TrackerDescription
+    build: TrackerFactory
+    slow_from: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +86,42 @@ class Answer:
 
 
 class TrackerService:
-    """Opens cameras with one of the trackers that it knows."""
+    """Opens cameras with one of the trackers that it knows.
+
+    Args:
+        trackers: Those that are installed, by name.
+        missing: How to install each of the others.
+        default_tracker: Tracker of streams that name none.
+        coast_s: How long a track goes on without a detection, seconds.
+        checkpoint_interval: Frames between checkpoints when a stream names none.
+    """
 
     def __init__(
         self,
-        trackers: Mapping[str, TrackerFactory],
+        trackers: Mapping[str, TrackerKind],
+        missing: Mapping[str, str],
         *,
         default_tracker: str,
         coast_s: float,
         checkpoint_interval: int,
     ) -> None:
         self._trackers = trackers
-        self._default_tracker = default_tracker
+        self._missing = missing
+        self.default_tracker = default_tracker
         self._coast_s = coast_s
         self._checkpoint_interval = checkpoint_interval
+
+    def require_default(self) -> None:
+        """Return if the default tracker can be built.
+
+        Raises:
+            NotReady: It cannot; says why.
+        """
+        self._built(self.default_tracker, _ANY_CAMERA)
+
+    def descriptions(self) -> list[TrackerDescription]:
+        """Return what is said about the trackers that are installed, by name."""
+        return [self._trackers[name].description for name in sorted(self._trackers)]
 
     def open(self, opening: Opening) -> "CameraTracking":
         """Return the tracking of one camera, begun or continued.
@@ -85,28 +129,47 @@ class TrackerService:
         Raises:
             InvalidInput: The tracker is unknown, or the checkpoint is not this
                 camera's.
+            NotReady: The tracker is not installed, or lacks what it needs.
         """
-        name = opening.tracker or self._default_tracker
-        factory = self._trackers.get(name)
-        if factory is None:
-            known = ", ".join(self._trackers)
-            raise InvalidInput(f"must be one of {known}", field="open.tracker")
-        tracker = factory(
-            TrackerSettings(
-                frame_size_px=opening.frame_size_px,
-                high_score=opening.high_score,
-                low_score=opening.low_score,
-                coast_s=self._coast_s,
-                embeddings_available=opening.embeddings_available,
-                first_track_id=opening.first_track_id,
-            )
+        name = opening.tracker or self.default_tracker
+        settings = TrackerSettings(
+            frame_size_px=opening.frame_size_px,
+            high_score=opening.high_score,
+            low_score=opening.low_score,
+            coast_s=self._coast_s,
+            embeddings_available=opening.embeddings_available,
+            first_track_id=opening.first_track_id,
         )
+        tracker = self._built(name, settings)
         owner = Owner(
             opening.environment_id, opening.session_id, opening.camera_id, name
         )
         order = _continued(tracker, opening.checkpoint, owner)
         interval = opening.checkpoint_interval or self._checkpoint_interval
-        return CameraTracking(tracker, owner, order, opening.frame_size_px, interval)
+        return CameraTracking(
+            tracker,
+            owner,
+            order,
+            opening.frame_size_px,
+            interval,
+            slow_from=self._trackers[name].slow_from,
+        )
+
+    def _built(self, name: str, settings: TrackerSettings) -> Tracker:
+        """Return a new tracker of a name."""
+        known = ", ".join(sorted(self._trackers))
+        if name in self._missing:
+            raise NotReady(
+                f"{name} is not installed here ({self._missing[name]}); "
+                f"available: {known}",
+                field=_TRACKER_FIELD,
+            )
+        if name not in self._trackers:
+            raise InvalidInput(f"must be one of {known}", field=_TRACKER_FIELD)
+        try:
+            return self._trackers[name].build(settings)
+        except NotReady as error:
+            raise NotReady(f"{name} {error.message}", field=_TRACKER_FIELD) from None
 
 
 def _continued(tracker: Tracker, packed: bytes, owner: Owner) -> FrameOrder:
@@ -135,8 +198,11 @@ class CameraTracking:
         order: FrameOrder,
         frame_size_px: tuple[int, int],
         checkpoint_interval: int,
+        *,
+        slow_from: int,
     ) -> None:
         self.owner = owner
+        self.slow_from = slow_from
         self._tracker = tracker
         self._order = order
         self._frame_size_px = frame_size_px

@@ -38,9 +38,6 @@ STEP_SECONDS = Histogram(
 )
 WANTED = Counter("spoton_tracker_embeddings_wanted_total", "Vectors asked for.")
 
-_CROWD = 100
-"""Detections from which a step may take milliseconds and leaves the event loop."""
-
 Result = TypeVar("Result")
 
 
@@ -245,7 +242,7 @@ class TrackStream:
                 detections = detections_from_proto(frame)
                 return _Begun(detections, self._tracking.begin(detections))
 
-        return await _compute(begin, len(frame.detections))
+        return await self._compute(begin, frame)
 
     async def _settle(
         self,
@@ -263,7 +260,7 @@ class TrackStream:
                 )
                 return result_to_proto(answer)
 
-        result = await _compute(settle, len(frame.detections))
+        result = await self._compute(settle, frame)
         self._last = frame.frame
         self._unanswered -= 1
         FRAMES.labels("tracked").inc()
@@ -289,9 +286,10 @@ class TrackStream:
                 f"{self._limits.vectors_timeout_s:g} s"
             ) from None
 
-
-async def _compute(step: Callable[[], Result], detections: int) -> Result:
-    """Return what a step returns; a crowd is computed beside the event loop."""
-    if detections < _CROWD:
-        return step()
-    return await asyncio.to_thread(step)
+    async def _compute(
+        self, step: Callable[[], Result], frame: tracker_pb2.TrackFrame
+    ) -> Result:
+        """Return what a step returns; a slow one is computed beside the event loop."""
+        if len(frame.detections) < self._tracking.slow_from:
+            return step()
+        return await asyncio.to_thread(step)

@@ -16,9 +16,10 @@ from pathlib import Path
 import grpc
 from rich.console import Console
 
-from demo.clip import ClipUnavailable, obtain_clip
+from demo.media import MediaUnavailable
 from demo.models import fetch_models
 from demo.options import MEDIA_VARIABLE
+from demo.plaza.clip import CLIP, CLIP_NAME
 from services.common.errors import SpotOnError
 from services.common.models import WrongHash
 from services.detector.config import DEFAULT_MODEL
@@ -44,6 +45,7 @@ from tests.bench.observed_pipeline import LATENCIES_VARIABLE
 from tests.bench.report import Results, print_tables, write_json
 from tests.bench.scene import Scene
 from tests.bench.statistics import percentile_ms
+from tests.bench.trackers import compare_trackers
 
 WARM_UP = Scene("warm-up", frames=15)
 WITH_MODEL = Scene("plaza", frames=60)
@@ -85,7 +87,7 @@ def main() -> int:
     console = Console(highlight=False)
     try:
         results = asyncio.run(_measure(repeats, console))
-    except (BenchError, ClipUnavailable, StackError, SpotOnError, WrongHash) as error:
+    except (BenchError, MediaUnavailable, StackError, SpotOnError, WrongHash) as error:
         console.print(str(error), style="red", markup=False)
         return 1
     except grpc.RpcError as error:
@@ -110,6 +112,8 @@ async def _measure(repeats: Repeats, console: Console) -> Results:
         async with asyncio.timeout(_MOST_S):
             with_model = await _with_model(home / "stack", repeats, console)
             null, latency = await _with_null(home / "stack", repeats, console)
+    console.print("Comparing trackers ...")
+    trackers = await asyncio.to_thread(compare_trackers)
     return Results(
         machine=machine,
         settings={
@@ -126,6 +130,7 @@ async def _measure(repeats: Repeats, console: Console) -> Results:
         latency=latency,
         traffic=with_model.traffic,
         memory_mib=with_model.memory_mib,
+        trackers=trackers,
         took_s=time.monotonic() - began_s,
     )
 
@@ -134,11 +139,11 @@ def _prepare_files(home: Path, console: Console) -> None:
     """Get model and recording, and tell the services where everything is."""
     kept = Path(os.environ.get("SPOTON_HOME") or ".spoton").expanduser().resolve()
     fetch_models(console.print)
-    clip = obtain_clip(kept / "media", console.print)
+    CLIP.obtain(kept / "media", console.print)
     media, latencies = home / "media", home / "latencies"
     latencies.mkdir()
     for scene in SCENES:
-        scene.cut(clip, media)
+        scene.cut(kept / "media" / CLIP_NAME, media)
     os.environ[MEDIA_VARIABLE] = str(media)
     os.environ[LATENCIES_VARIABLE] = str(latencies)
 

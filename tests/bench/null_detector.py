@@ -71,7 +71,8 @@ def standing_people(width: int, height: int) -> Detections:
 async def run(config: DetectorConfig) -> None:
     """Serve until told to stop."""
     drain = DrainSignal(grace_s=config.server.drain_grace_s)
-    async with wired(config, NullDetector(config.input_size), drain) as register:
+    model = NullDetector(config.input_size)
+    async with wired(config, [model], drain) as register:
         await serve(config.server, register, drain)
 
 

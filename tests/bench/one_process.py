@@ -18,12 +18,14 @@ import services.detector.bootstrap as detector
 import services.pipeline.bootstrap as pipeline
 import services.reid.bootstrap as reid
 import services.tracker.bootstrap as tracker
+from services.common.device_watch import DeviceReport
 from services.common.drain import DrainSignal
 from services.common.environ import Environ
 from services.common.grpc_server import Register, serve
 from services.common.log import configure_logging
 from services.common.postgres import migrate
 from services.detector.config import load_config as load_detector_config
+from services.detector.observe import DEVICE
 from services.mapper.bootstrap import open_mapper
 from services.mapper.config import config_from_environ as load_mapper_config
 from services.pipeline.config import load_config as load_pipeline_config
@@ -31,6 +33,7 @@ from services.pipeline.domain.lease import Lease
 from services.pipeline.domain.running import SessionCommits
 from services.pipeline.mesh.peers import Peers
 from services.reid.config import load_config as load_reid_config
+from services.reid.observe import MODEL_DEVICE
 from services.tracker.config import config_from_environ as load_tracker_config
 from tests.bench.local_calls import LocalServer
 from tests.bench.null_detector import NullDetector
@@ -47,12 +50,12 @@ async def run(*, null_model: bool) -> None:
     mapper_config = load_mapper_config(Environ("SPOTON_MAPPER_"))
     config = load_pipeline_config(Environ("SPOTON_PIPELINE_"))
     drain = DrainSignal(grace_s=config.server.drain_grace_s)
-    model = (
-        NullDetector(detector_config.input_size)
+    models = (
+        [NullDetector(detector_config.input_size)]
         if null_model
-        else detector.load_detector(detector_config)
+        else detector.load_detectors(detector_config, DeviceReport(DEVICE))
     )
-    embedder = reid.load_embedder(reid_config)
+    embedders = reid.load_embedders(reid_config, DeviceReport(MODEL_DEVICE))
     async with contextlib.AsyncExitStack() as stack:
         threads = stack.enter_context(
             ThreadPoolExecutor(config.pixel_threads, "pixels")
@@ -60,8 +63,8 @@ async def run(*, null_model: bool) -> None:
         enter = stack.enter_async_context
         mapper = await enter(open_mapper(mapper_config.postgres_dsn, drain))
         services: list[Register] = [
-            await enter(detector.wired(detector_config, model, drain)),
-            await enter(reid.wired(reid_config, embedder, drain)),
+            await enter(detector.wired(detector_config, models, drain)),
+            await enter(reid.wired(reid_config, embedders, drain)),
             tracker.build(tracker_config, drain),
             mapper.register,
         ]

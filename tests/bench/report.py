@@ -16,6 +16,7 @@ from tests.bench.measuring import (
     HopTraffic,
     Throughput,
 )
+from tests.bench.trackers import LEAST_SPEEDUP, LEFT_OUT, TrackerSpeed
 
 LEAST_RATIO = 0.7
 MOST_ADDED_P50_MS = 4.0
@@ -34,6 +35,7 @@ class Results:
         latency: At four cameras and 10 Hz, with the null model.
         traffic: Bytes per frame by hop; None where `ss` is missing.
         memory_mib: Resident memory by process, after the sessions with the model.
+        trackers: The native tracker against BoxMOT's; None where that is missing.
         took_s: Duration of the whole measurement.
     """
 
@@ -44,6 +46,7 @@ class Results:
     latency: AddedLatency
     traffic: Sequence[HopTraffic] | None
     memory_mib: Mapping[str, float]
+    trackers: Sequence[TrackerSpeed] | None
     took_s: float
 
     def to_json(self) -> dict[str, Any]:
@@ -57,6 +60,7 @@ class Results:
                 "added_latency_p99_ms": self.latency.added_p99_ms.median,
                 "wire_bytes_per_frame": self.wire_bytes_per_frame(),
             },
+            "tracker": {each.name: each.speedup for each in self.trackers or ()},
             **asdict(self),
         }
 
@@ -81,6 +85,7 @@ def print_tables(console: Console, results: Results) -> None:
     console.print(_latency_table(results.latency))
     console.print(_traffic_table(results))
     console.print(_memory_table(results.memory_mib))
+    console.print(_trackers_table(results.trackers))
     console.print(_verdict_table(results))
 
 
@@ -162,6 +167,26 @@ def _memory_table(memory_mib: Mapping[str, float]) -> Table:
     return table
 
 
+def _trackers_table(trackers: Sequence[TrackerSpeed] | None) -> Table | str:
+    if trackers is None:
+        return LEFT_OUT
+    table = Table(
+        title="The native tracker against BoxMOT's, CPU ms/frame", title_justify="left"
+    )
+    for heading in ("against", "people", "native", "BoxMOT", "times as fast"):
+        table.add_column(heading, justify="left" if heading == "against" else "right")
+    for each in trackers:
+        ratios = f"{each.speedup:.1f} ({min(each.ratios):.1f}–{max(each.ratios):.1f})"
+        table.add_row(
+            each.rival,
+            str(each.people),
+            f"{each.native_ms:.2f}",
+            f"{each.rival_ms:.2f}",
+            ratios,
+        )
+    return table
+
+
 def _verdict_table(results: Results) -> Table:
     latency = results.latency
     table = Table(title="Against the goals", title_justify="left")
@@ -181,6 +206,15 @@ def _verdict_table(results: Results) -> Table:
             latency.added_p99_ms.median,
             f"≤ {MOST_ADDED_P99_MS:g}",
             latency.added_p99_ms.median <= MOST_ADDED_P99_MS,
+        ),
+        *(
+            (
+                f"tracker against {each.rival}, {each.people} people",
+                each.speedup,
+                f"≥ {LEAST_SPEEDUP:g}",
+                each.speedup >= LEAST_SPEEDUP,
+            )
+            for each in results.trackers or ()
         ),
     )
     for name, value, goal, reached in rows:

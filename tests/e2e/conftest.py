@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from demo.client import connected, import_environment
-from demo.clip import obtain_clip
+from demo.plaza.clip import CLIP, CLIP_NAME
 from demo.plaza.compose import DOCUMENT
 from stack.launcher import running
 from stack.ports import BASE_VARIABLE, free_ports, ports_from_environment
@@ -26,8 +26,9 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """Give the plaza with the beginning of its recording, on a stack of its own."""
     home = tmp_path_factory.mktemp("stack")
     shared = REPOSITORY / (os.environ.get("SPOTON_HOME") or ".spoton")
-    clip = await asyncio.to_thread(obtain_clip, shared / "media", print)
-    cut(clip, home / "media" / "vtest.avi")
+    await asyncio.to_thread(CLIP.obtain, shared / "media", print)
+    clip = shared / "media" / CLIP_NAME
+    cut(clip, home / "media" / CLIP_NAME)
     environment = {
         "SPOTON_PIPELINE_MEDIA_DIR": str(home / "media"),
         "SPOTON_MODEL_CACHE": f"{shared}/models",

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from demo.client import Mesh, create_session, get_session, list_identities, watch
+from demo.client import Mesh, get_session, list_identities, watch
 from spoton.common.v1 import events_pb2
+from spoton.mapper.v1 import environment_pb2
 from spoton.pipeline.v1 import pipeline_pb2
 from stack.launcher import Stack
 
@@ -78,9 +79,22 @@ class Run:
     persons: dict[int, dict[str, int]] = field(default_factory=dict)
 
 
-async def run_session(site: Site, disturb: Disturb | None = None) -> Run:
-    """Run a session to its end, disturbed after its fifth frame set if asked."""
-    created = await create_session(site.mesh, site.environment_id, ignore_floor=False)
+async def run_session(
+    site: Site,
+    disturb: Disturb | None = None,
+    perception: environment_pb2.Perception | None = None,
+) -> Run:
+    """Run a session to its end, disturbed after its fifth frame set if asked.
+
+    Args:
+        site: Where.
+        disturb: What happens to it.
+        perception: Models and tracker; absent means the environment's.
+    """
+    request = pipeline_pb2.CreateSessionRequest(
+        environment_id=site.environment_id, perception=perception
+    )
+    created = (await site.mesh.pipeline.CreateSession(request)).session
     run = Run(created)
     disturbance: asyncio.Task[None] | None = None
     async with asyncio.timeout(_LIMIT_S):
@@ -148,3 +162,12 @@ def counts(run: Run) -> dict[str, tuple[int, ...]]:
         )
         for camera in run.session.cameras
     }
+
+
+def assert_nothing_lost(run: Run, undisturbed: Run) -> None:
+    """Compare a disturbed session with one that was not."""
+    assert run.session.state == pipeline_pb2.SESSION_STATE_COMPLETED
+    assert counts(run) == counts(undisturbed)
+    assert run.frame_sets == undisturbed.frame_sets
+    assert run.tracks == undisturbed.tracks
+    assert run.persons == undisturbed.persons

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from demo.client import get_session
 from spoton.pipeline.v1 import pipeline_pb2
-from tests.e2e.recorded import Run, Site, counts, run_session
+from tests.e2e.recorded import Run, Site, assert_nothing_lost, run_session
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]
 
@@ -17,15 +17,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150
 async def undisturbed(site: Site) -> Run:
     """Give a session that nobody disturbed."""
     return await run_session(site)
-
-
-def assert_nothing_lost(run: Run, undisturbed: Run) -> None:
-    """Compare a disturbed session with one that was not."""
-    assert run.session.state == pipeline_pb2.SESSION_STATE_COMPLETED
-    assert counts(run) == counts(undisturbed)
-    assert run.frame_sets == undisturbed.frame_sets
-    assert run.tracks == undisturbed.tracks
-    assert run.persons == undisturbed.persons
 
 
 async def test_an_undisturbed_session_is_whole(undisturbed: Run) -> None:

@@ -7,7 +7,12 @@ from dataclasses import replace
 from services.common.errors import NotFound
 from services.common.ids import CameraId, EnvironmentId, SessionId, TimelineId
 from services.pipeline.domain.lease import Lease
-from services.pipeline.domain.session import Desired, Session, SessionRequest
+from services.pipeline.domain.session import (
+    Desired,
+    Perception,
+    Session,
+    SessionRequest,
+)
 from services.pipeline.service import CatalogCamera
 
 PLAZA = EnvironmentId("plaza")
@@ -34,10 +39,13 @@ def numbered_names() -> Callable[[str], str]:
 
 
 class FakeCatalog:
-    """Knows the environment plaza, with the cameras it is given."""
+    """Knows the environment plaza, with the cameras and the models it is given."""
 
-    def __init__(self, *cameras: CatalogCamera) -> None:
+    def __init__(
+        self, *cameras: CatalogCamera, perception: Perception | None = None
+    ) -> None:
         self._cameras = cameras
+        self._perception = perception or Perception()
 
     async def cameras(self, environment_id: EnvironmentId) -> Sequence[CatalogCamera]:
         """Return the cameras."""
@@ -45,12 +53,18 @@ class FakeCatalog:
             raise NotFound(f"no environment is called {environment_id}")
         return self._cameras
 
+    async def perception(self, environment_id: EnvironmentId) -> Perception:
+        """Return the choice."""
+        del environment_id
+        return self._perception
 
-def recorded_cameras() -> FakeCatalog:
+
+def recorded_cameras(perception: Perception | None = None) -> FakeCatalog:
     """Return a catalog with two recordings."""
     return FakeCatalog(
         CatalogCamera(NORTH, has_source=True, is_recording=True),
         CatalogCamera(SOUTH, has_source=True, is_recording=True),
+        perception=perception,
     )
 
 

@@ -10,10 +10,13 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from services.common.devices import UnusableModel
 from services.common.errors import InvalidInput
+from services.common.ids import ModelId
+from services.detector.batching import Answer, BrokenAnswer
 from services.detector.domain import movenet
-from services.detector.domain.detections import Detections
 from services.detector.domain.geometry import Size
+from services.detector.domain.heads import NotFinite
 from services.detector.domain.tiles import RgbImage
 
 
@@ -23,33 +26,47 @@ class LiteRtDetector:
     max_batch = 1
 
     def __init__(
-        self, path: Path, *, input_size: Size, least_score: float, threads: int
+        self,
+        path: Path,
+        model_id: ModelId,
+        *,
+        input_size: Size,
+        least_score: float,
+        threads: int,
     ) -> None:
         """Load the model, once for each thread.
 
         Args:
             path: The TFLite file.
+            model_id: Name of the model.
             input_size: Largest input; its sides are multiples of 32.
             least_score: People below are left out, [0, 1].
             threads: Pictures at a time.
 
         Raises:
             InvalidInput: A side of the input is no multiple of 32.
+            UnusableModel: The file is none that LiteRT can run.
         """
         if movenet.padded(input_size) != input_size:
             raise InvalidInput(
                 f"must be a multiple of {movenet.INPUT_MULTIPLE_PX}", field="input_size"
             )
         self.input_size = input_size
+        self._model_id = model_id
         self._least_score = least_score
-        self._idle = [_Network(path) for _ in range(threads)]
+        try:
+            self._idle = [_Network(path) for _ in range(threads)]
+        except (ValueError, RuntimeError, IndexError) as error:
+            raise UnusableModel(
+                model_id, path, f"LiteRT refuses it: {error}"
+            ) from error
         self._changed = threading.Condition()
 
-    def detect(self, batch: Sequence[RgbImage]) -> Sequence[Detections]:
+    def detect(self, batch: Sequence[RgbImage]) -> Sequence[Answer]:
         """Return what each picture shows, in its own pixels."""
         return [self._detect(pixels) for pixels in batch]
 
-    def _detect(self, pixels: RgbImage) -> Detections:
+    def _detect(self, pixels: RgbImage) -> Answer:
         """Pad one picture, run it, and read the output."""
         height, width = pixels.shape[:2]
         size = movenet.padded(Size(width, height))
@@ -57,7 +74,10 @@ class LiteRtDetector:
         tensor[0, :height, :width] = pixels
         with self._borrowed(size) as network:
             output = network.run(tensor, size)
-        found = movenet.decode(output, size, least_score=self._least_score)
+        try:
+            found = movenet.decode(output, size, least_score=self._least_score)
+        except NotFinite:
+            return BrokenAnswer(self._model_id)
         return found.inside(Size(width, height))
 
     @contextmanager

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from services.detector.domain.detections import Detections, suppress
 from services.detector.domain.geometry import Size
+from services.detector.domain.heads import NotFinite
 
 KEYPOINT_COUNT = 17
 INPUT_MULTIPLE_PX = 32
@@ -40,7 +41,12 @@ def decode(
 
     Returns:
         People in pixels of the input.
+
+    Raises:
+        NotFinite: The network answered NaN or infinity.
     """
+    if not np.isfinite(output).all():
+        raise NotFinite
     rows = output[output[:, 55] >= least_score]
     extent = np.array([input_size.width, input_size.height], np.float32)
     keypoints = rows[:, :51].reshape(-1, KEYPOINT_COUNT, 3)[..., [1, 0, 2]]

@@ -1,7 +1,8 @@
 """Prepare the input of YOLOX and read its output.
 
 Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv:2107.08430. The network is
-free of anchors: each cell of three grids predicts one box relative to itself.
+free of anchors: each cell of three grids predicts one box relative to itself. The
+export is that of Megvii's `tools/export_onnx.py` without `--decode_in_inference`.
 """
 
 import functools
@@ -11,55 +12,71 @@ from numpy.typing import NDArray
 
 from services.detector.domain.detections import Detections, suppress
 from services.detector.domain.geometry import Size
-from services.detector.domain.tiles import RgbImage
+from services.detector.domain.heads import (
+    Decode,
+    Fit,
+    Outputs,
+    Preparation,
+    Reading,
+    Shapes,
+    UnknownLayout,
+    confidence,
+    corners,
+    likely,
+    people,
+)
 
-PADDING_GREY = 114
+PREPARATION = Preparation(Fit.LETTERBOX)
 STRIDES_PX = (8, 16, 32)
-_PERSON = 0
 
 
-def letterbox(pixels: RgbImage, input_size: Size) -> NDArray[np.float32]:
-    """Return a picture as the network reads it, at the top left of a grey input.
+def recognise(shapes: Shapes, reading: Reading) -> Decode:
+    """Return what reads the one layout that there is.
 
-    Args:
-        pixels: No larger than `input_size`.
-        input_size: Size of the input.
-
-    Returns:
-        float32, shape (3, height, width), BGR order, [0, 255].
+    Raises:
+        UnknownLayout: The outputs are others.
     """
-    height, width = pixels.shape[:2]
-    shape = (3, input_size.height, input_size.width)
-    planes = np.full(shape, PADDING_GREY, np.float32)
-    planes[:, :height, :width] = pixels[..., ::-1].transpose(2, 0, 1)
-    return planes
+    cells = len(_grids(reading.input_size)[0])
+    least = 6 + reading.person_class
+    found = list(shapes.values())
+    if len(found) != 1 or len(found[0]) != 2:
+        raise _unknown(cells, least)
+    rows, columns = found[0]
+    if rows != cells or columns < least:
+        raise _unknown(cells, least)
+    return decode
 
 
-def decode(
-    output: NDArray[np.float32], input_size: Size, *, least_score: float
-) -> Detections:
+def _unknown(cells: int, least: int) -> UnknownLayout:
+    return UnknownLayout(
+        f"one output ({cells}, 5 + classes), with at least {least} columns"
+    )
+
+
+def decode(outputs: Outputs, reading: Reading) -> Detections:
     """Return the people in one output.
 
     A cell at (i, j) of a grid with stride s predicts the centre (s (i + x), s (j + y))
     and the size (s exp w, s exp h).
 
     Args:
-        output: float32, shape (cells, 5 + classes): x, y, w, h, objectness, then the
+        outputs: One, shape (cells, 5 + classes): x, y, w, h, objectness, then the
             probability of each class.
-        input_size: Size of the input, padding included.
-        least_score: People below are left out, [0, 1].
+        reading: What is looked for.
 
-    Returns:
-        People in pixels of the input.
+    Raises:
+        NotFinite: The network answered NaN or infinity.
     """
-    scores = output[:, 4] * output[:, 5 + _PERSON]
-    likely = np.flatnonzero(scores >= least_score)
-    cells, strides = _grids(input_size)
-    centres = (output[likely, :2] + cells[likely]) * strides[likely]
-    halves = np.exp(output[likely, 2:4]) * strides[likely] / 2
-    boxes = np.concatenate([centres - halves, centres + halves], axis=1)
-    keypoints = np.zeros((len(likely), 0, 3), np.float32)
-    return suppress(Detections(boxes, scores[likely], keypoints))
+    (output,) = outputs.values()
+    scores = confidence(output[:, 4], output[:, 5 + reading.person_class])
+    found = likely(scores, reading.least_score)
+    rows = output[found, :4].astype(np.float32)
+    cells, strides = _grids(reading.input_size)
+    # What overflows is infinite, which `people` refuses.
+    with np.errstate(over="ignore"):
+        sizes = np.exp(rows[:, 2:])
+    centred = np.concatenate([rows[:, :2] + cells[found], sizes], axis=1)
+    return suppress(people(corners(centred * strides[found]), scores[found]))
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.common.errors import InvalidInput
+from services.mapper.convert.lens import lens_from_proto, lens_to_proto
 from services.mapper.domain.environment import (
     Box,
     Calibration,
@@ -136,6 +137,7 @@ def calibration_from_proto(message: environment_pb2.Calibration) -> Calibration:
         if message.HasField("residual_rms_m")
         else None,
         note=message.note,
+        lens=lens_from_proto(message.lens) if message.HasField("lens") else None,
     )
 
 
@@ -152,6 +154,7 @@ def calibration_to_proto(
         point_pairs=[_point_pair_to_proto(pair) for pair in calibration.point_pairs],
         residual_rms_m=calibration.residual_rms_m,
         note=calibration.note,
+        lens=None if calibration.lens is None else lens_to_proto(calibration.lens),
     )
 
 

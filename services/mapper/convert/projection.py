@@ -5,13 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.common.errors import InvalidInput
-from services.mapper.domain.projection import FootPoints
+from services.mapper.domain.projection import FootPoints, Outcome
 from services.mapper.service.projection import Located
 from spoton.common.v1 import geometry_pb2
 from spoton.mapper.v1 import mapper_pb2
 
 MAX_POINTS = 10_000
 """Most foot points of one request."""
+
+_REASONS = {
+    Outcome.NOT_VISIBLE: mapper_pb2.UNLOCATED_REASON_NOT_VISIBLE,
+    Outcome.OUTSIDE_LENS: mapper_pb2.UNLOCATED_REASON_OUTSIDE_LENS,
+    Outcome.HORIZON: mapper_pb2.UNLOCATED_REASON_HORIZON,
+    Outcome.UNCERTAIN: mapper_pb2.UNLOCATED_REASON_UNCERTAIN,
+}
 
 
 def foot_points_from_proto(messages: Sequence[geometry_pb2.FootPoint]) -> FootPoints:
@@ -41,7 +48,7 @@ def foot_points_from_proto(messages: Sequence[geometry_pb2.FootPoint]) -> FootPo
 
 
 def located_to_proto(located: Located) -> list[mapper_pb2.ProjectedPoint]:
-    """Return one message for each foot point, empty where it is not located."""
+    """Return one message for each foot point, its position or why it has none."""
     positions = located.positions
     return [
         mapper_pb2.ProjectedPoint(
@@ -56,12 +63,12 @@ def located_to_proto(located: Located) -> list[mapper_pb2.ProjectedPoint]:
                 calibration_revision=located.calibration_revision,
             )
         )
-        if found
-        else mapper_pb2.ProjectedPoint()
-        for point_m, covariance_m2, found in zip(
+        if outcome == Outcome.LOCATED
+        else mapper_pb2.ProjectedPoint(unlocated_reason=_REASONS[outcome])
+        for point_m, covariance_m2, outcome in zip(
             positions.points_m.tolist(),
             positions.covariances_m2.tolist(),
-            positions.located.tolist(),
+            positions.outcomes.tolist(),
             strict=True,
         )
     ]

@@ -1,6 +1,6 @@
 """Calibrations: checked, made from points, and used."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from services.mapper.domain.checks import (
 from services.mapper.domain.environment import (
     Calibration,
     ImageSize,
+    Lens,
     PointPair,
     Zone,
 )
@@ -25,10 +26,13 @@ from services.mapper.domain.homography import (
     Homography,
     checked_homography,
 )
+from services.mapper.domain.lens import Optics, optics_of
 from services.mapper.domain.polygon import is_simple
 
 MAX_POINT_PAIRS = 1000
 """Most points that a calibration is fitted to."""
+
+_ROWS = 33
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +43,31 @@ class FittedCalibration:
     fit: Fit
 
 
-def homography_of(calibration: Calibration, path: str) -> Homography:
-    """Return the homography of a calibration, checked.
+def geometry_of(
+    calibration: Calibration, path: str
+) -> tuple[Homography, Optics | None]:
+    """Return how a calibrated picture shows the floor, checked.
+
+    Returns:
+        The homography and what to undo before it.
 
     Raises:
-        InvalidInput: It is not usable; see `checked_homography`.
+        InvalidInput: It is not usable; see `optics_of` and `checked_homography`.
     """
     size = calibration.image_size
-    return checked_homography(
+    optics = _optics(calibration.lens, f"{path}.lens")
+    pairs_px = _image_points(calibration.point_pairs)
+    marked_px = _undistorted(pairs_px, optics, f"{path}.point_pairs")
+    if optics is not None and not len(marked_px):
+        marked_px = _lowest_shown(size, optics, f"{path}.lens")
+    homography = checked_homography(
         calibration.image_to_floor,
         size.width,
         size.height,
-        marked_px=_image_points(calibration.point_pairs),
+        marked_px=marked_px,
         field=f"{path}.image_to_floor",
     )
+    return homography, optics
 
 
 def checked_calibration(calibration: Calibration, path: str) -> Calibration:
@@ -68,21 +83,18 @@ def checked_calibration(calibration: Calibration, path: str) -> Calibration:
         raise InvalidInput("must be 0 or more", field=f"{path}.residual_rms_m")
     check_count(calibration.point_pairs, 0, MAX_POINT_PAIRS, f"{path}.point_pairs")
     _check_pairs(calibration.point_pairs, f"{path}.point_pairs")
-    homography_of(calibration, path)
+    geometry_of(calibration, path)
     values = np.array(calibration.image_to_floor)
-    return Calibration(
-        image_to_floor=tuple((values / values[-1]).tolist()),
-        image_size=calibration.image_size,
-        point_pairs=calibration.point_pairs,
-        residual_rms_m=rms_m,
-        note=calibration.note,
-    )
+    return replace(calibration, image_to_floor=tuple((values / values[-1]).tolist()))
 
 
 def fit_calibration(
-    point_pairs: tuple[PointPair, ...], image_size: ImageSize, inlier_threshold_m: float
+    point_pairs: tuple[PointPair, ...],
+    image_size: ImageSize,
+    inlier_threshold_m: float,
+    lens: Lens | None = None,
 ) -> FittedCalibration:
-    """Fit a calibration to points.
+    """Fit a calibration to points, which are freed of the lens's distortion first.
 
     Raises:
         InvalidInput: A field is out of range or the points determine no usable
@@ -92,7 +104,8 @@ def fit_calibration(
     check_positive(inlier_threshold_m, "inlier_threshold_m")
     check_count(point_pairs, 4, MAX_POINT_PAIRS, "point_pairs")
     _check_pairs(point_pairs, "point_pairs")
-    image_px = _image_points(point_pairs)
+    optics = _optics(lens, "lens")
+    image_px = _undistorted(_image_points(point_pairs), optics, "point_pairs")
     floor_m = np.array([(pair.floor.x_m, pair.floor.y_m) for pair in point_pairs])
     fit = fit_homography(image_px, floor_m, inlier_threshold_m, field="point_pairs")
     checked_homography(
@@ -107,6 +120,7 @@ def fit_calibration(
         image_size=image_size,
         point_pairs=point_pairs,
         residual_rms_m=fit.residual_rms_m,
+        lens=lens,
     )
     return FittedCalibration(calibration, fit)
 
@@ -126,6 +140,33 @@ def corner_array(zone: Zone) -> FloatArray:
 def _image_points(pairs: tuple[PointPair, ...]) -> FloatArray:
     points = [(pair.image.x, pair.image.y) for pair in pairs]
     return np.array(points, dtype=np.float64).reshape(-1, 2)
+
+
+def _optics(lens: Lens | None, path: str) -> Optics | None:
+    return None if lens is None else optics_of(lens, path)
+
+
+def _undistorted(points_px: FloatArray, optics: Optics | None, path: str) -> FloatArray:
+    """Return undistorted pixels of point pairs; refuse what the lens cannot show."""
+    if optics is None:
+        return points_px
+    undistorted_px, _ = optics.undistort(points_px)
+    lost = np.isnan(undistorted_px[:, 0])
+    if lost.any():
+        message = "lies where the lens shows nothing"
+        raise InvalidInput(message, field=f"{path}[{int(np.argmax(lost))}].image")
+    return undistorted_px
+
+
+def _lowest_shown(size: ImageSize, optics: Optics, path: str) -> FloatArray:
+    """Return the lowest point of the middle column that the lens shows, undistorted."""
+    rows = np.linspace(size.height, 0.0, _ROWS)
+    column_px = np.column_stack([np.full(_ROWS, size.width / 2), rows])
+    undistorted_px, _ = optics.undistort(column_px)
+    shown = undistorted_px[~np.isnan(undistorted_px[:, 0])]
+    if not len(shown):
+        raise InvalidInput("shows nothing of the picture", field=path)
+    return shown[:1]
 
 
 def _check_pairs(pairs: tuple[PointPair, ...], path: str) -> None:

@@ -133,15 +133,62 @@ class PointPair:
 
 
 @dataclass(frozen=True, slots=True)
+class BrownConrady:
+    """Radial and tangential distortion, in OpenCV's names."""
+
+    k1: float = 0.0
+    k2: float = 0.0
+    p1: float = 0.0
+    p2: float = 0.0
+    k3: float = 0.0
+    k4: float = 0.0
+    k5: float = 0.0
+    k6: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fisheye:
+    """Equidistant distortion, in OpenCV's names."""
+
+    k1: float = 0.0
+    k2: float = 0.0
+    k3: float = 0.0
+    k4: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lens:
+    """How a camera's optics map directions to pixels; at most one distortion is set.
+
+    Attributes:
+        fx_px: Horizontal focal length.
+        fy_px: Vertical focal length.
+        cx_px: Horizontal position of the principal point.
+        cy_px: Vertical position of the principal point.
+        brown_conrady: Distortion that keeps straight lines nearly straight.
+        fisheye: Distortion of a fisheye lens.
+    """
+
+    fx_px: float
+    fy_px: float
+    cx_px: float
+    cy_px: float
+    brown_conrady: BrownConrady | None = None
+    fisheye: Fisheye | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What ties a camera's picture to the floor.
 
     Attributes:
-        image_to_floor: Nine values, row by row, full-frame pixels to floor metres.
+        image_to_floor: Nine values, row by row, full-frame pixels to floor metres;
+            with a lens, undistorted pixels.
         image_size: Size of the picture that it holds for.
         point_pairs: What it was fitted to.
         residual_rms_m: How well, metres; None when it was not fitted here.
         note: Where it comes from, for people.
+        lens: How the optics bend straight lines; None means not at all.
     """
 
     image_to_floor: tuple[float, ...]
@@ -149,6 +196,7 @@ class Calibration:
     point_pairs: tuple[PointPair, ...] = ()
     residual_rms_m: float | None = None
     note: str = ""
+    lens: Lens | None = None
 
 
 @dataclass(frozen=True, slots=True)

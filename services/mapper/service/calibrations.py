@@ -8,7 +8,7 @@ from services.mapper.domain.calibration import (
     checked_calibration,
     fit_calibration,
 )
-from services.mapper.domain.environment import Calibration, ImageSize, PointPair
+from services.mapper.domain.environment import Calibration, ImageSize, Lens, PointPair
 from services.mapper.domain.paging import PageRequest, page_of
 from services.mapper.domain.stored import Page, StoredCalibration
 from services.mapper.service.geometry_cache import GeometryCache
@@ -91,6 +91,7 @@ class Calibrations:
         point_pairs: tuple[PointPair, ...],
         image_size: ImageSize,
         inlier_threshold_m: float,
+        lens: Lens | None = None,
     ) -> FittedCalibration:
         """Fit a calibration to points; store nothing.
 
@@ -100,5 +101,5 @@ class Calibrations:
         """
         await self._projection.camera(environment_id, camera_id)
         return await asyncio.to_thread(
-            fit_calibration, point_pairs, image_size, inlier_threshold_m
+            fit_calibration, point_pairs, image_size, inlier_threshold_m, lens
         )

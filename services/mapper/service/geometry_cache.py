@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import structlog
 
 from services.common.errors import NotFound, SpotOnError
-from services.mapper.domain.calibration import homography_of
+from services.mapper.domain.calibration import geometry_of
 from services.mapper.domain.environment import DEFAULT_BIAS_FLOOR_M, Camera
 from services.mapper.domain.homography import Homography
+from services.mapper.domain.lens import Optics
 from services.mapper.domain.stored import StoredCalibration
 from services.mapper.service.ports import Store
 
@@ -25,12 +26,14 @@ class CameraGeometry:
         floor_id: Level that it looks at.
         bias_floor_m: Standard deviation of its systematic error, metres.
         homography: From pixels to metres; None without a calibration.
+        optics: What to undo before the homography; None for nothing.
         revision: Revision of the calibration; 0 without one.
     """
 
     floor_id: str
     bias_floor_m: float
     homography: Homography | None
+    optics: Optics | None
     revision: int
 
 
@@ -117,12 +120,16 @@ class GeometryCache:
 
 
 def _geometry(camera: Camera, calibration: StoredCalibration | None) -> CameraGeometry:
-    bias_floor_m = camera.bias_floor_m
+    homography, optics, revision = None, None, 0
+    if calibration is not None:
+        homography, optics = geometry_of(calibration.value, "calibration")
+        revision = calibration.revision
     return CameraGeometry(
         floor_id=camera.floor_id,
-        bias_floor_m=DEFAULT_BIAS_FLOOR_M if bias_floor_m is None else bias_floor_m,
-        homography=homography_of(calibration.value, "calibration")
-        if calibration
-        else None,
-        revision=calibration.revision if calibration else 0,
+        bias_floor_m=DEFAULT_BIAS_FLOOR_M
+        if camera.bias_floor_m is None
+        else camera.bias_floor_m,
+        homography=homography,
+        optics=optics,
+        revision=revision,
     )

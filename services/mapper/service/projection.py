@@ -42,7 +42,7 @@ class Projection:
         if camera.homography is None:
             name = f"{environment_id}/{camera_id}"
             raise NotReady(f"camera {name!r} has no calibration")
-        positions = locate(feet, camera.homography, camera.bias_floor_m)
+        positions = locate(feet, camera.homography, camera.bias_floor_m, camera.optics)
         return Located(positions, camera.floor_id, camera.revision)
 
     async def camera(self, environment_id: str, camera_id: str) -> CameraGeometry:

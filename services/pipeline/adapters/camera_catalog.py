@@ -1,4 +1,4 @@
-"""Which environments and cameras exist, asked of the mapper."""
+"""Which environments and cameras exist, and what they chose, asked of the mapper."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,6 +8,8 @@ from grpc import aio
 from services.common.errors import NotFound, SpotOnError, Unavailable
 from services.common.grpc_errors import error_from_rpc
 from services.common.ids import CameraId, EnvironmentId
+from services.pipeline.convert import perception_from_proto
+from services.pipeline.domain.session import Perception
 from services.pipeline.service import CatalogCamera
 from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
 
@@ -40,6 +42,20 @@ class MapperCameraCatalog:
             for camera in await list_cameras(self._mapper, environment_id)
         ]
 
+    async def perception(self, environment_id: EnvironmentId) -> Perception:
+        """Return the models and the tracker that an environment chose.
+
+        Raises:
+            NotFound: There is no such environment.
+            Unavailable: The mapper cannot be asked.
+        """
+        request = mapper_pb2.GetEnvironmentRequest(environment_id=environment_id)
+        try:
+            answer = await self._mapper.GetEnvironment(request, timeout=_DEADLINE_S)
+        except aio.AioRpcError as rpc_error:
+            raise _translated(rpc_error) from rpc_error
+        return perception_from_proto(answer.environment.perception)
+
 
 async def list_cameras(
     mapper: "MapperServiceAsyncStub", environment_id: EnvironmentId
@@ -69,4 +85,4 @@ def _translated(rpc_error: aio.AioRpcError) -> SpotOnError:
     error = error_from_rpc(rpc_error)
     if isinstance(error, NotFound):
         return error
-    return Unavailable(f"cameras unknown: {error}")
+    return Unavailable(f"environment unknown: {error}")

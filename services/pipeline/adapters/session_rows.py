@@ -19,6 +19,7 @@ from services.pipeline.domain.session import (
     Evidence,
     Mode,
     Pace,
+    Perception,
     Seek,
     Session,
     SessionRequest,
@@ -84,6 +85,9 @@ def request_to_row(request: SessionRequest) -> Row:
         "recordings": request.recordings,
         "ignore_floor": request.evidence.ignore_floor,
         "ignore_appearance": request.evidence.ignore_appearance,
+        "detector_model_id": request.perception.detector_model_id,
+        "embedder_model_id": request.perception.embedder_model_id,
+        "tracker": request.perception.tracker,
         "frame_set_rate_hz": request.frame_set_rate_hz,
         "late_tolerance_s": request.late_tolerance_s,
         "desired_speed": request.pace.speed,
@@ -111,6 +115,9 @@ def _request_from_row(row: Row) -> SessionRequest:
         evidence=Evidence(
             ignore_floor=row["ignore_floor"],
             ignore_appearance=row["ignore_appearance"],
+        ),
+        perception=Perception(
+            row["detector_model_id"], row["embedder_model_id"], row["tracker"]
         ),
         frame_set_rate_hz=row["frame_set_rate_hz"],
         late_tolerance_s=row["late_tolerance_s"],

@@ -57,6 +57,34 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Perception:
+    """Which models and which tracker look at the cameras.
+
+    Attributes:
+        detector_model_id: Model that finds people; empty for the detector's default.
+        embedder_model_id: Model that describes what they look like; empty for the
+            default of `reid`.
+        tracker: Tracker of each camera; empty for the tracker's default.
+    """
+
+    detector_model_id: str = ""
+    embedder_model_id: str = ""
+    tracker: str = ""
+
+    def or_else(self, other: "Perception") -> "Perception":
+        """Return this choice, with another's where it makes none.
+
+        >>> Perception(tracker="native").or_else(Perception("yolox-s", tracker="x"))
+        Perception(detector_model_id='yolox-s', embedder_model_id='', tracker='native')
+        """
+        return Perception(
+            self.detector_model_id or other.detector_model_id,
+            self.embedder_model_id or other.embedder_model_id,
+            self.tracker or other.tracker,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Seek:
     """A wish to go on from another place in the recordings.
 
@@ -96,6 +124,7 @@ class SessionRequest:
         recordings: Whether all of them are recordings.
         pace: First pace.
         evidence: Evidence for identities.
+        perception: Models and tracker, as the session or its environment chose them.
         frame_set_rate_hz: Frame sets per second; None means the fastest camera's rate.
         late_tolerance_s: How long a frame set of live cameras waits for the slowest;
             None means two intervals.
@@ -107,6 +136,7 @@ class SessionRequest:
     recordings: bool
     pace: Pace = field(default_factory=Pace)
     evidence: Evidence = field(default_factory=Evidence)
+    perception: Perception = field(default_factory=Perception)
     frame_set_rate_hz: float | None = None
     late_tolerance_s: float | None = None
     request_id: str = ""

@@ -10,12 +10,11 @@ from services.common.errors import Conflict
 from services.common.ids import CameraId
 from services.common.item_stream import ItemStream
 from services.pipeline.domain.frame_sets import FrameSet
-from services.pipeline.domain.lease import Lease, LeaseLost
+from services.pipeline.domain.lease import LeaseLost
 from services.pipeline.mesh.asking import ask_patiently
-from services.pipeline.mesh.camera_lane import CameraLane
+from services.pipeline.mesh.camera_lane import CameraLane, LaneTools
 from services.pipeline.mesh.crops import picture_of
 from services.pipeline.mesh.dialects import AssociateDialect
-from services.pipeline.mesh.peers import Peers
 from services.pipeline.mesh.seen import SeenFrame
 from spoton.reid.v1 import reid_pb2
 from spoton.tracker.v1 import tracker_pb2
@@ -37,16 +36,15 @@ class IdentifiedSet:
 class Associator:
     """Asks about one frame set after the other, in order."""
 
-    def __init__(
-        self, peers: Peers, lease: Lease, lanes: Mapping[CameraId, CameraLane]
-    ) -> None:
+    def __init__(self, tools: LaneTools, lanes: Mapping[CameraId, CameraLane]) -> None:
+        lease = tools.lease
         self._lanes = lanes
         self._crops: list[reid_pb2.PersonCrop] = []
         self._stream: ItemStream[
             reid_pb2.AssociateRequest, reid_pb2.AssociateResponse
         ] = ItemStream(
-            peers.reid.Associate,
-            AssociateDialect(lease),
+            tools.peers.reid.Associate,
+            AssociateDialect(lease, tools.models.embedder.model_id),
             name=f"associate {lease.session.timeline_id}",
         )
 

@@ -23,7 +23,8 @@ from services.pipeline.mesh.cameras import CameraPlan
 from services.pipeline.mesh.crops import CropEmbedder
 from services.pipeline.mesh.detection import FrameDetector
 from services.pipeline.mesh.dialects import TrackDialect
-from services.pipeline.mesh.peers import Models, Peers
+from services.pipeline.mesh.models import Models
+from services.pipeline.mesh.peers import Peers
 from services.pipeline.mesh.seen import SeenFrame, frame_ref
 from spoton.common.v1 import geometry_pb2
 from spoton.mapper.v1 import mapper_pb2
@@ -132,7 +133,7 @@ class CameraLane:
             lease,
             plan.camera_id,
             frame_size,
-            tools.models.detector.thresholds,
+            tools.models,
             memory.checkpoint,
             memory.last_track_id + 1,
         )

@@ -34,6 +34,7 @@ class CropEmbedder:
         name: str,
         threads: Executor,
     ) -> None:
+        self._model_id = model.model_id
         self._size_px = (model.input_size.width, model.input_size.height)
         self._threads = threads
         self._crop_id = 0
@@ -58,7 +59,9 @@ class CropEmbedder:
         crop_id = self._crop_id
         loop = asyncio.get_running_loop()
         crop = await loop.run_in_executor(self._threads, self._cut, seen, index)
-        request = reid_pb2.EmbedRequest(frame=seen.ref, crop_id=crop_id, crop=crop)
+        request = reid_pb2.EmbedRequest(
+            frame=seen.ref, crop_id=crop_id, crop=crop, model_id=self._model_id
+        )
         try:
             answer = await ask_patiently(self._stream, request)
         except SpotOnError as error:

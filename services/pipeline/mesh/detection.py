@@ -34,6 +34,7 @@ class FrameDetector:
         threads: Executor,
     ) -> None:
         policy = model.tile_policy
+        self._model_id = model.model_id
         self._input_size_px = (model.input_size.width, model.input_size.height)
         self._policy = TilePolicy(
             max(1, policy.columns), max(1, policy.rows), policy.overlap
@@ -85,7 +86,10 @@ class FrameDetector:
             )
         ]
         return detector_pb2.DetectRequest(
-            frame=seen.ref, frame_size=seen.size, tiles=tiles
+            frame=seen.ref,
+            frame_size=seen.size,
+            tiles=tiles,
+            model_id=self._model_id,
         )
 
     def _unmasked(

@@ -54,7 +54,7 @@ class Passage:
         self._tools = tools
         self._commits = commits
         self._lanes: dict[CameraId, CameraLane] = {}
-        self._associator = Associator(tools.peers, tools.lease, self._lanes)
+        self._associator = Associator(tools, self._lanes)
         self._joined: asyncio.Queue[FrameSet[SeenFrame] | None] = asyncio.Queue()
         self._identified: asyncio.Queue[IdentifiedSet | None] = asyncio.Queue(
             _IDENTIFIED_AHEAD

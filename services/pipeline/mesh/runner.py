@@ -19,8 +19,9 @@ from services.pipeline.domain.session import Desired, Mode, Seek
 from services.pipeline.mesh.books import SessionBooks
 from services.pipeline.mesh.camera_lane import LaneTools
 from services.pipeline.mesh.cameras import CameraPlan, MediaFolder, plan_cameras
+from services.pipeline.mesh.models import find_models
 from services.pipeline.mesh.passage import Passage
-from services.pipeline.mesh.peers import Peers, get_models
+from services.pipeline.mesh.peers import Peers
 
 
 class MeshRunner:
@@ -69,7 +70,7 @@ class MeshRunner:
         plans = await plan_cameras(self._peers, self._lease.session, self._media)
         tools = LaneTools(
             self._peers,
-            await get_models(self._peers),
+            await find_models(self._peers, self._lease.session.request.perception),
             self._lease,
             self._pacer,
             self._threads,

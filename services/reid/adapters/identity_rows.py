@@ -58,6 +58,13 @@ UPSERT_PROTOTYPE = """
         changed = pg_current_xact_id(), changed_time = now()
 """
 
+# Also those of other models, which the live set does not know.
+MOVE_PROTOTYPES = """
+    UPDATE prototypes
+    SET global_id = %s, changed = pg_current_xact_id(), changed_time = now()
+    WHERE global_id = %s AND vector IS NOT NULL
+"""
+
 FORGET_PROTOTYPES = """
     UPDATE prototypes
     SET vector = NULL, changed = pg_current_xact_id(), changed_time = now()

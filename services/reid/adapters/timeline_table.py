@@ -11,6 +11,7 @@ from services.common.ids import GlobalId, ModelId, SessionId
 from services.common.postgres import Pool, translated_errors
 from services.reid.adapters.identity_rows import (
     FORGET_PROTOTYPES,
+    MOVE_PROTOTYPES,
     PRUNE_CAMERAS,
     UPSERT_CAMERA,
     UPSERT_IDENTITY,
@@ -58,7 +59,7 @@ _RECOGNISABLE = """
 
 _PROTOTYPES = """
     SELECT prototype_id, global_id, session_id, camera_id, track_id,
-        vector::real[], vector_count, captured_ns
+        vector, vector_count, captured_ns
     FROM prototypes
     WHERE global_id = ANY(%s) AND model_id = %s AND vector IS NOT NULL
 """
@@ -225,6 +226,8 @@ class TimelineTable:
     async def _write_prototypes(
         self, connection: Connection, lease: Lease, commit: Commit
     ) -> None:
+        for away, into in _merged(commit).items():
+            await connection.execute(MOVE_PROTOTYPES, (into, away))
         for global_id, prototype in commit.prototypes.values():
             row = prototype_row(global_id, prototype, lease, self._model_id)
             await connection.execute(UPSERT_PROTOTYPE, row)
@@ -257,6 +260,21 @@ class TimelineTable:
         if holder is not None and holder[0] == lease.epoch:
             raise Conflict("a newer stream has taken the timeline")
         raise Conflict("a newer epoch has taken the timeline")
+
+
+def _merged(commit: Commit) -> dict[GlobalId, GlobalId]:
+    """Return whom each identity that was merged away went on as in the end."""
+    into = {
+        global_id: snapshot.merged_into
+        for global_id, snapshot in commit.identities.items()
+        if snapshot.merged_into
+    }
+    for away, survivor in into.items():
+        last = survivor
+        while last in into:
+            last = into[last]
+        into[away] = last
+    return into
 
 
 def _names(lease: Lease) -> dict[str, Any]:

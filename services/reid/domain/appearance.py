@@ -72,9 +72,12 @@ def _averaged(old: Prototype, seen: Prototype) -> Prototype:
     """Return `old` moved towards `seen`, which weighs at least a quarter."""
     weight = 1.0 / min(old.count + 1, 4)
     mean = (1.0 - weight) * old.vector.astype(np.float64) + weight * seen.vector
+    length = float(np.linalg.norm(mean))
+    # Opposite vectors have no mean direction.
+    vector = seen.vector if length < 1e-6 else (mean / length).astype(np.float32)
     return replace(
         old,
-        vector=(mean / np.linalg.norm(mean)).astype(np.float32),
+        vector=vector,
         count=old.count + 1,
         captured_ns=seen.captured_ns,
     )

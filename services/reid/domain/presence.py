@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from services.common.ids import GlobalId
+from services.common.ids import CameraId, GlobalId
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.live_set import NOBODY, LiveSet
 from services.reid.domain.motion import predict
@@ -13,6 +13,7 @@ from services.reid.domain.values import (
     PortraitWanted,
     Sighting,
     Tick,
+    TrackKey,
 )
 
 _S_NS = 1_000_000_000
@@ -21,17 +22,23 @@ _S_NS = 1_000_000_000
 def assignments(live: LiveSet, tick: Tick) -> tuple[Assignment, ...]:
     """Return each track of the tick with its person, by camera and track.
 
-    A track that coasts from its first frame on has no person: id 0.
+    A camera shows nobody twice: where one track of a person took over from another
+    that coasts, the latter has no person, id 0. Nor has a track that coasts from its
+    first frame on.
     """
-    answers = []
-    for sighting in _sightings(tick):
-        track = live.tracks.get(sighting.key)
-        known = track is not None and track.global_id is not None
-        if known and track is not None and track.global_id is not None:
-            answers.append(Assignment(sighting.key, track.global_id, track.provisional))
-        else:
-            answers.append(Assignment(sighting.key, NOBODY, provisional=True))
-    return tuple(answers)
+    shown: dict[TrackKey, Assignment] = {}
+    holders: set[tuple[CameraId, GlobalId]] = set()
+    for sighting in sorted(_sightings(tick), key=lambda one: one.coasted):
+        key = sighting.key
+        track = live.tracks.get(key)
+        shown[key] = Assignment(key, NOBODY, provisional=True)
+        if track is None or track.global_id is None:
+            continue
+        holder = (key.camera_id, track.global_id)
+        if not sighting.coasted or holder not in holders:
+            holders.add(holder)
+            shown[key] = Assignment(key, track.global_id, track.provisional)
+    return tuple(shown[key] for key in sorted(shown))
 
 
 def presences(

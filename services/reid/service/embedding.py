@@ -1,17 +1,18 @@
-"""The embedder behind the service, shared by all callers."""
+"""The embedders behind the service, shared by all callers."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.common.batching import Batcher, BatchMetrics, BatchSettings
-from services.common.errors import InvalidInput
+from services.common.errors import InvalidInput, NotFound
 from services.common.ids import ModelId
 from services.common.images import RgbImage
-from services.common.models import PixelOrder
+from services.common.models.entries import PixelOrder
 from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.values import Vector
 from services.reid.observe import BATCH_SIZE, INFERENCE_SECONDS
@@ -58,7 +59,8 @@ class Embedder(Protocol):
     def embed(self, batch: Sequence[RgbImage]) -> NDArray[np.float32]:
         """Return the vectors of crops, float32, shape (N, dimensions), unit length.
 
-        Called by several threads at once.
+        Called by several threads at once. A vector of a crop that shows nothing may
+        be zero or not finite.
 
         Args:
             batch: 1 to `max_batch` crops of any size.
@@ -69,21 +71,67 @@ class EmbeddingService(Batcher[RgbImage, Vector]):
     """Runs an embedder for many callers; an asynchronous context manager."""
 
     def __init__(self, embedder: Embedder, settings: BatchSettings) -> None:
+        self.model = embedder.model
+        name = self.model.model_id
         super().__init__(
             lambda crops: list(embedder.embed(crops)),
             settings,
-            BatchMetrics(BATCH_SIZE, INFERENCE_SECONDS),
+            BatchMetrics(BATCH_SIZE.labels(name), INFERENCE_SECONDS.labels(name)),
             max_batch=embedder.max_batch,
         )
-        self.model = embedder.model
 
     async def embed(self, crop: RgbImage) -> Vector:
         """Return the appearance vector of a crop of any size.
 
         Raises:
             InvalidInput: The model sees nothing in it.
+            Unavailable: The device of the model failed.
         """
         vector = await self.run(crop)
         if not np.isfinite(vector).all() or float(np.linalg.norm(vector)) < 0.5:
             raise InvalidInput("has no appearance that can be compared", field="crop")
         return vector
+
+
+class Embedders:
+    """Every running embedder; an asynchronous context manager.
+
+    Attributes:
+        default: Serves those who name none.
+        models: What they read and make, the default first.
+    """
+
+    def __init__(self, embedders: Sequence[Embedder], settings: BatchSettings) -> None:
+        """Take the embedders, the default first, each of another model."""
+        services = [EmbeddingService(embedder, settings) for embedder in embedders]
+        self._services = {one.model.model_id: one for one in services}
+        self.default = services[0]
+        self.models = tuple(one.model for one in services)
+        self._running = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for service in self._services.values():
+            await self._running.enter_async_context(service)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._running.aclose()
+
+    def choose(self, model_id: str, *, field: str) -> EmbeddingService:
+        """Return the embedder of a name, or the default for none.
+
+        Args:
+            model_id: Name; may be empty.
+            field: Path of the request field that holds it, for errors.
+
+        Raises:
+            NotFound: None of that name is running.
+        """
+        if not model_id:
+            return self.default
+        service = self._services.get(ModelId(model_id))
+        if service is None:
+            running = ", ".join(self._services)
+            message = f"no embedder {model_id!r} is running; these are: {running}"
+            raise NotFound(message, field=field)
+        return service

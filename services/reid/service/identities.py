@@ -1,10 +1,10 @@
 """Find and read persons."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.common.ids import EnvironmentId, GlobalId, TimelineId
+from services.common.ids import EnvironmentId, GlobalId, ModelId, TimelineId
 from services.reid.domain.identity import Identity, IdentityFilter
 from services.reid.domain.values import Vector
 
@@ -75,7 +75,7 @@ class IdentityTable(Protocol):
 
 
 class VectorIndex(Protocol):
-    """Finds the nearest prototypes."""
+    """Finds the nearest prototypes of one model."""
 
     async def nearest(
         self, environment_id: EnvironmentId, vector: Vector, limit: int
@@ -84,7 +84,7 @@ class VectorIndex(Protocol):
 
         Args:
             environment_id: Environment to search.
-            vector: Query of the running model.
+            vector: Query of that model.
             limit: Persons at most; fewer mean that there are no more.
 
         Raises:
@@ -95,9 +95,11 @@ class VectorIndex(Protocol):
 class IdentityService:
     """Answers who somebody is, and who looks like somebody."""
 
-    def __init__(self, table: IdentityTable, index: VectorIndex) -> None:
+    def __init__(
+        self, table: IdentityTable, indexes: Mapping[ModelId, VectorIndex]
+    ) -> None:
         self._table = table
-        self._index = index
+        self._indexes = indexes
 
     async def get(self, environment_id: EnvironmentId, global_id: GlobalId) -> Identity:
         """Return a person.
@@ -136,6 +138,7 @@ class IdentityService:
     async def search(
         self,
         environment_id: EnvironmentId,
+        model_id: ModelId,
         vector: Vector,
         wanted: IdentityFilter,
         *,
@@ -146,12 +149,21 @@ class IdentityService:
 
         The filter is applied to ever more of the nearest persons until enough pass.
 
+        Args:
+            environment_id: Environment to search.
+            model_id: Running model that the vector is of.
+            vector: Whom to look for.
+            wanted: Which persons count.
+            min_similarity: Least similarity that counts.
+            limit: Persons at most.
+
         Raises:
             Unavailable: The database is away.
         """
+        index = self._indexes[model_id]
         reach = 4 * limit
         while True:
-            nearest = await self._index.nearest(environment_id, vector, reach)
+            nearest = await index.nearest(environment_id, vector, reach)
             similar = {
                 global_id: similarity
                 for global_id, similarity in nearest

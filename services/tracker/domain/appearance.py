@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from services.common.errors import InvalidInput
 from services.common.ids import ModelId
 from services.tracker.domain.arrays import (
     BoolArray,
@@ -16,6 +17,7 @@ from services.tracker.domain.arrays import (
     VectorArray,
 )
 
+MOST_DIMENSIONS = 65536
 _LEAST_UNIT = 0.01
 _STRANGER = 3.0
 """Multiple of the usual distance from which a vector shows somebody else."""
@@ -44,6 +46,27 @@ class Vectors:
 
 
 NO_VECTORS = Vectors(np.empty(0, np.int64), np.empty((0, 0), np.float32), ModelId(""))
+
+
+def require_comparable(vectors: Vectors, model_id: ModelId, dimensions: int) -> None:
+    """Return if vectors can be compared with those that the tracks hold.
+
+    Raises:
+        InvalidInput: They are of another model or length.
+    """
+    if not len(vectors.detection_indices):
+        return
+    if vectors.model_id != model_id:
+        raise InvalidInput(
+            f"the tracks' vectors are of {model_id!r}, these of {vectors.model_id!r}",
+            field="embeddings[0].embedding.model_id",
+        )
+    if vectors.values.shape[1] != dimensions:
+        raise InvalidInput(
+            f"the tracks' vectors have {dimensions} dimensions, "
+            f"these {vectors.values.shape[1]}",
+            field="embeddings[0].embedding.values",
+        )
 
 
 def cosine_distance(tracks: HalfArray, vectors: VectorArray) -> FloatArray:

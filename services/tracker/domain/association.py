@@ -32,8 +32,9 @@ def assign(cost: FloatArray, max_cost: float) -> tuple[IntArray, IntArray]:
     """
     possible = cost < max_cost
     row_choices, column_choices = possible.sum(axis=1), possible.sum(axis=0)
-    lone = (row_choices == 1)[:, None] & possible & (column_choices == 1)
-    rows, columns = lone.nonzero()
+    rows, columns = possible.nonzero()
+    lone = (row_choices[rows] == 1) & (column_choices[columns] == 1)
+    rows, columns = rows[lone], columns[lone]
     row_choices[rows] = column_choices[columns] = 0
     crowd_rows, crowd_columns = row_choices.nonzero()[0], column_choices.nonzero()[0]
     if not len(crowd_rows):

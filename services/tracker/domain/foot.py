@@ -1,6 +1,8 @@
 """Where the feet of people are in the image, and how far that can be trusted.
 
-Ankles where the detector found them, else the bottom centre of the box. Supported
+Below the ankles where the detector found them, else the bottom centre of the box:
+ankles are no contact with the floor, and taken for one they put everybody too far from
+the camera, so that cameras on opposite sides disagree by twice of that. Supported
 tracks use their detection as it is: whoever filters positions on the floor must not
 get them filtered already. Coasted tracks have nothing but their predicted box.
 
@@ -14,6 +16,8 @@ from services.tracker.domain.arrays import BoolArray, FloatArray
 from services.tracker.domain.frame import FootPoints
 
 _SURE_ANKLE_SCORE = 0.3
+_ANKLE_HEIGHT = 0.039
+"""Above the floor (Drillis and Contini, Body Segment Parameters, 1966)."""
 _BOTH_ANKLES_SIGMA = 0.02
 _ONE_ANKLE_SIGMA = 0.05
 _BOX_SIGMA = 0.04
@@ -25,6 +29,8 @@ _BORDER_PX = 2.0
 _CUT_AT_SIDE_VISIBILITY = 0.5
 _CUT_AT_SIDE_SIGMA = 0.15
 _COASTED_VISIBILITY = 0.1
+_DRIFT_PER_S = 0.7
+"""Of a person whose speed nobody filtered: about 1.2 m/s."""
 _COVERED_SIGMA_FACTOR = 2.0
 
 
@@ -64,12 +70,13 @@ def foot_points(
     sigma = np.where(cut_at_side, _CUT_AT_SIDE_SIGMA, _BOX_SIGMA)
 
     sure = _sure_ankles(boxes_px, ankles_px)
-    count = sure.sum(axis=1)
-    rows = count.nonzero()[0]
-    if len(rows):
+    if sure.any():
+        count = sure.sum(axis=1)
+        rows = count.nonzero()[0]
         ankles = np.where(sure[rows, :, None], ankles_px[rows], 0.0).sum(axis=1)
         found = count[rows]
         points[rows] = ankles[:, :2] / found[:, None]
+        points[rows, 1] += _ANKLE_HEIGHT * (y_max - y_min)[rows]
         visibility[rows] = ankles[:, 2] / found
         sigma[rows] = np.where(found == 2, _BOTH_ANKLES_SIGMA, _ONE_ANKLE_SIGMA)
 
@@ -93,13 +100,27 @@ def coasted_foot_points(states: FloatArray) -> FootPoints:
     return FootPoints(points, np.maximum(sigma, _LEAST_SIGMA_PX), visibility)
 
 
+def drifted_foot_points(boxes_px: FloatArray, unseen_s: FloatArray) -> FootPoints:
+    """Return the foot points of predicted boxes of unknown uncertainty.
+
+    Args:
+        boxes_px: Corners. Shape (N, 4).
+        unseen_s: Time since each was seen, seconds. Shape (N,).
+    """
+    x_min, y_min, x_max, y_max = boxes_px.T
+    sigma = np.hypot(_BOX_SIGMA, _DRIFT_PER_S * unseen_s) * (y_max - y_min)
+    points = np.array(((x_min + x_max) / 2, y_max)).T
+    visibility = np.full(len(boxes_px), _COASTED_VISIBILITY)
+    return FootPoints(points, np.maximum(sigma, _LEAST_SIGMA_PX), visibility)
+
+
 def _sure_ankles(boxes_px: FloatArray, ankles_px: FloatArray) -> BoolArray:
     """Return which ankles are confident and lie where this person's can be."""
-    x_min, y_min, x_max, y_max = boxes_px.T[:, :, None]
-    x, y, score = ankles_px[:, :, 0], ankles_px[:, :, 1], ankles_px[:, :, 2]
-    aside, below = (x_max - x_min) / 4, (y_max - y_min) / 10
-    sure: BoolArray = score >= _SURE_ANKLE_SCORE
+    sure: BoolArray = ankles_px[:, :, 2] >= _SURE_ANKLE_SCORE
     if sure.any():
+        x_min, y_min, x_max, y_max = boxes_px.T[:, :, None]
+        x, y = ankles_px[:, :, 0], ankles_px[:, :, 1]
+        aside, below = (x_max - x_min) / 4, (y_max - y_min) / 10
         sure &= (x >= x_min - aside) & (x <= x_max + aside)
         sure &= (y >= (y_min + y_max) / 2) & (y <= y_max + below)
     return sure

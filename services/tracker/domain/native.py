@@ -12,23 +12,20 @@ import numpy as np
 
 from services.tracker.domain import kalman, native_state
 from services.tracker.domain.appearance import Likeness, Vectors, blend
-from services.tracker.domain.arrays import BoolArray, FloatArray, IntArray
+from services.tracker.domain.arrays import BoolArray, IntArray
 from services.tracker.domain.association import UNMATCHED
 from services.tracker.domain.boxes import (
     centre_size_from_corners,
-    clip_to_frame,
     corners_from_centre_size,
-    covered_share,
 )
-from services.tracker.domain.foot import coasted_foot_points, feet_regions, foot_points
+from services.tracker.domain.foot import coasted_foot_points
 from services.tracker.domain.frame import (
     Detections,
-    FootPoints,
     FrameTracks,
-    TrackState,
 )
 from services.tracker.domain.native_outlook import Outlook, look_ahead
 from services.tracker.domain.native_state import NativeState
+from services.tracker.domain.track_report import Followed, report
 from services.tracker.domain.track_table import TrackTable, new_tracks
 from services.tracker.domain.tracker import TrackerSettings
 
@@ -103,9 +100,12 @@ def _step(
         model_id=vectors.model_id or outlook.model_id,
         likeness=likeness,
     )
-    ended = np.concatenate((outlook.expired_track_ids, predicted.track_ids[~lived_on]))
-    match = np.concatenate((match, births))
-    return after, _frame_tracks(tracks, match, outlook, np.sort(ended))
+    ended = outlook.expired_track_ids
+    if not lived_on.all():
+        ended = np.sort(np.concatenate((ended, predicted.track_ids[~lived_on])))
+    if len(births):
+        match = np.concatenate((match, births))
+    return after, _told(tracks, match, outlook, ended)
 
 
 def _births(outlook: Outlook, match: IntArray) -> IntArray:
@@ -143,9 +143,15 @@ def _supported(tracks: TrackTable, outlook: Outlook, match: IntArray) -> TrackTa
     motion[rows] = kalman.correct(motion[rows], centre_size_from_corners(boxes_px))
     hits[rows] += 1
     seen_ns[rows] = outlook.detections.time_ns
-    age_frames = tracks.age_frames + 1
-    return replace(
-        tracks, motion=motion, hits=hits, seen_ns=seen_ns, age_frames=age_frames
+    return TrackTable(
+        tracks.track_ids,
+        motion,
+        hits,
+        tracks.age_frames + 1,
+        seen_ns,
+        tracks.vectors,
+        tracks.vector_counts,
+        tracks.vector_ns,
     )
 
 
@@ -177,7 +183,7 @@ def _with_appearance(
     return remembering, likeness
 
 
-def _frame_tracks(
+def _told(
     tracks: TrackTable, match: IntArray, outlook: Outlook, ended_ids: IntArray
 ) -> FrameTracks:
     """Return what is told about the tracks of a frame.
@@ -188,49 +194,14 @@ def _frame_tracks(
         outlook: The frame.
         ended_ids: Tracks that are not among them any more.
     """
-    seen = (match != UNMATCHED).nonzero()[0]
-    coasted = (match == UNMATCHED).nonzero()[0]
-    used = match[seen]
-    detections, size_px = outlook.detections, outlook.frame_size_px
-    boxes_px = corners_from_centre_size(tracks.motion[:, kalman.MEAN])
-    boxes_px[seen] = detections.boxes_px[used]
-    boxes_px = clip_to_frame(boxes_px, size_px)
-    scores = np.zeros(len(tracks))
-    scores[seen] = detections.scores[used]
-    states = np.where(tracks.confirmed, TrackState.CONFIRMED, TrackState.TENTATIVE)
-    states[coasted] = TrackState.COASTED
-    regions_px = np.array((boxes_px, feet_regions(boxes_px)))
-    occlusion, feet_covered = covered_share(regions_px, boxes_px)
-    ankles_px = _ankles(match, detections)
-    feet = foot_points(boxes_px, ankles_px, feet_covered, size_px)
-    return FrameTracks(
+    followed = Followed(
         track_ids=tracks.track_ids,
-        states=states,
-        boxes_px=boxes_px,
-        scores=scores,
-        detection_indices=match,
-        feet=_with_coasted(feet, tracks.motion, coasted),
-        occlusion=occlusion,
+        match=match,
+        boxes_px=corners_from_centre_size(tracks.motion[:, kalman.MEAN]),
+        confirmed=tracks.confirmed,
         age_frames=tracks.age_frames,
         ended_track_ids=ended_ids,
     )
-
-
-def _ankles(match: IntArray, detections: Detections) -> FloatArray:
-    """Return the ankles behind each track, score 0 for coasted ones."""
-    ankles_px = np.zeros((len(match), 2, 3))
-    seen = match != UNMATCHED
-    ankles_px[seen] = detections.ankles_px[match[seen]]
-    return ankles_px
-
-
-def _with_coasted(
-    feet: FootPoints, motion: FloatArray, coasted: IntArray
-) -> FootPoints:
-    """Return foot points with those of coasted tracks replaced, in place."""
-    if len(coasted):
-        predicted = coasted_foot_points(motion[coasted])
-        feet.points_px[coasted] = predicted.points_px
-        feet.sigma_px[coasted] = predicted.sigma_px
-        feet.visibility[coasted] = predicted.visibility
-    return feet
+    coasted = (match == UNMATCHED).nonzero()[0]
+    feet = coasted_foot_points(tracks.motion[coasted]) if len(coasted) else None
+    return report(followed, outlook.detections, outlook.frame_size_px, feet)

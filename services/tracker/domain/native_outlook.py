@@ -1,11 +1,10 @@
 """What the native tracker expects of a frame before it commits to it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from services.common.errors import InvalidInput
 from services.common.ids import ModelId
 from services.tracker.domain import kalman
 from services.tracker.domain.appearance import (
@@ -13,6 +12,7 @@ from services.tracker.domain.appearance import (
     Vectors,
     contrast,
     cosine_distance,
+    require_comparable,
 )
 from services.tracker.domain.arrays import BoolArray, FloatArray, IntArray
 from services.tracker.domain.association import (
@@ -144,9 +144,9 @@ class Outlook:
         Raises:
             InvalidInput: The vectors cannot be compared with the tracks'.
         """
-        self._require_comparable(vectors)
         if not self.model_id:
             return self.match
+        require_comparable(vectors, self.model_id, self.tracks.vectors.shape[1])
         looked_at = vectors.detection_indices
         distance = cosine_distance(self.tracks.vectors, vectors.values)
         cost = self.cost.copy()
@@ -167,24 +167,6 @@ class Outlook:
             weak=self.weak,
         )
 
-    def _require_comparable(self, vectors: Vectors) -> None:
-        """Raise InvalidInput for vectors unlike those that the tracks hold."""
-        if not self.model_id:
-            return
-        if vectors.model_id != self.model_id:
-            raise InvalidInput(
-                f"the tracks' vectors are of {self.model_id!r}, "
-                f"these of {vectors.model_id!r}",
-                field="embeddings[0].embedding.model_id",
-            )
-        dimensions = self.tracks.vectors.shape[1]
-        if vectors.values.shape[1] != dimensions:
-            raise InvalidInput(
-                f"the tracks' vectors have {dimensions} dimensions, "
-                f"these {vectors.values.shape[1]}",
-                field="embeddings[0].embedding.values",
-            )
-
 
 def look_ahead(
     before: NativeState, detections: Detections, settings: TrackerSettings
@@ -198,7 +180,7 @@ def look_ahead(
     # Without vectors left, the next ones may come from any model.
     model_id = before.model_id if tracks.vector_counts.any() else ModelId("")
     elapsed_s = (detections.time_ns - before.time_ns) / _NS if len(tracks) else 0.0
-    tracks = replace(tracks, motion=kalman.predict(tracks.motion, elapsed_s))
+    tracks = tracks.moved(kalman.predict(tracks.motion, elapsed_s))
     strong = detections.scores >= settings.high_score
     return Outlook(
         detections=detections,

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from services.common.errors import InvalidInput
 from services.common.ids import ModelId
 from services.tracker.domain import kalman
-from services.tracker.domain.appearance import Likeness
+from services.tracker.domain.appearance import MOST_DIMENSIONS, Likeness
 from services.tracker.domain.packing import pack_arrays, unpack_arrays
 from services.tracker.domain.track_table import TrackTable, new_tracks
 
-_MOST_DIMENSIONS = 65536
 _VECTORS = [field.name for field in fields(TrackTable)].index("vectors")
 NO_TRACKS = new_tracks(np.empty(0, np.int64), np.empty((0, 4)), 0, 0)
 
@@ -99,6 +98,6 @@ def _require_layout(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
         good &= array.dtype == like.dtype and array.ndim == like.ndim
         good &= array.shape[1:fixed] == like.shape[1:fixed]
         good &= array.shape[:1] == given[0].shape[:1]
-    if not good or given[_VECTORS].shape[1] > _MOST_DIMENSIONS:
+    if not good or given[_VECTORS].shape[1] > MOST_DIMENSIONS:
         raise InvalidInput("holds arrays of another form")
     return arrays

@@ -14,16 +14,30 @@ from numpy.typing import NDArray
 
 from services.common.errors import InvalidInput
 
-_TYPES = {"d": "<f8", "q": "<i8", "e": "<f2", "B": "|u1"}
+_TYPES = {
+    "d": "<f8",
+    "f": "<f4",
+    "e": "<f2",
+    "q": "<i8",
+    "i": "<i4",
+    "B": "|u1",
+    "?": "|b1",
+}
 _LETTERS = {np.dtype(name): letter for letter, name in _TYPES.items()}
 _HEAD = struct.Struct("<cB")
 
 
 def pack_arrays(arrays: Sequence[NDArray[Any]]) -> bytes:
-    """Return arrays of float64, int64, float16 or uint8 as bytes."""
+    """Return arrays of the types above as bytes.
+
+    Raises:
+        TypeError: One is of another type.
+    """
     parts = []
     for array in arrays:
-        letter = _LETTERS[array.dtype.newbyteorder("<")]
+        letter = _LETTERS.get(array.dtype.newbyteorder("<"))
+        if letter is None:
+            raise TypeError(f"cannot be packed: {array.dtype}")
         parts.append(_HEAD.pack(letter.encode(), array.ndim))
         parts.append(struct.pack(f"<{array.ndim}I", *array.shape))
         parts.append(array.astype(_TYPES[letter], copy=False).tobytes())

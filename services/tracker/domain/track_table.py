@@ -48,18 +48,30 @@ class TrackTable:
         """Which tracks are believed. Shape (N,)."""
         return self.hits >= CONFIRMING_HITS
 
+    def moved(self, motion: FloatArray) -> "TrackTable":
+        """Return the table with other states of the filter."""
+        return TrackTable(
+            self.track_ids,
+            motion,
+            self.hits,
+            self.age_frames,
+            self.seen_ns,
+            self.vectors,
+            self.vector_counts,
+            self.vector_ns,
+        )
+
     def take(self, rows: IntArray | BoolArray) -> "TrackTable":
         """Return the table with some of the rows."""
-        columns = (getattr(self, field.name)[rows] for field in fields(self))
-        return TrackTable(*columns)
+        return TrackTable(*(getattr(self, name)[rows] for name in _COLUMNS))
 
     def append(self, other: "TrackTable") -> "TrackTable":
         """Return the table with the rows of another one below."""
-        pairs = (
-            (getattr(self, field.name), getattr(other, field.name))
-            for field in fields(self)
-        )
+        pairs = ((getattr(self, name), getattr(other, name)) for name in _COLUMNS)
         return TrackTable(*(np.concatenate(pair) for pair in pairs))
+
+
+_COLUMNS = tuple(field.name for field in fields(TrackTable))
 
 
 def new_tracks(

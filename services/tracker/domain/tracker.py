@@ -29,6 +29,23 @@ class TrackerSettings:
     first_track_id: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class TrackerDescription:
+    """What is said about a tracker.
+
+    Attributes:
+        name: By which streams choose it.
+        uses_appearance: Whether it asks for vectors where they are available.
+        needs_appearance: Whether it cannot do without.
+        licence: Of its code, an SPDX identifier.
+    """
+
+    name: str
+    uses_appearance: bool
+    needs_appearance: bool
+    licence: str
+
+
 class Proposal(Protocol):
     """How a tracker would take a frame, as long as nobody says otherwise."""
 

@@ -122,10 +122,11 @@ def test_a_service_waits_for_its_stores(
 def test_wrong_weights_stop_the_start(tmp_path: Path) -> None:
     """An embedder's file with another hash is refused, and named."""
     entry = load_registry().embedder("osnet-x0-25-msmt17")
-    (tmp_path / entry.file.name).write_bytes(b"not the weights")
+    (file,) = entry.files
+    (tmp_path / file.name).write_bytes(b"not the weights")
     told = {**os.environ, "SPOTON_MODEL_DIR": str(tmp_path)}
     status, log = ended(start("reid", told, EMBEDDER="osnet-x0-25-msmt17"))
     assert status == 1
-    assert f"reid: {tmp_path / entry.file.name}" in log
+    assert f"reid: {tmp_path / file.name}" in log
     assert "SHA-256" in log
     assert "Traceback" not in log

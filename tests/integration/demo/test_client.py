@@ -8,8 +8,9 @@ import grpc
 import pytest
 from grpc import aio
 
-from demo.client import Mesh, connected, list_identities, watch
+from demo.client import Mesh, connected, import_qualisys, list_identities, watch
 from spoton.common.v1 import events_pb2
+from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
 from spoton.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
 from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
 
@@ -57,11 +58,31 @@ class PagedReid(reid_pb2_grpc.ReidServiceServicer):
         )
 
 
+class CalibratingMapper(mapper_pb2_grpc.MapperServiceServicer):
+    """Calibrates the camera that a file is named after."""
+
+    async def ImportCalibrations(
+        self, request: mapper_pb2.ImportCalibrationsRequest, context: Any
+    ) -> mapper_pb2.ImportCalibrationsResponse:
+        assert request.environment_id == "studio"
+        assert request.format == mapper_pb2.CALIBRATION_FORMAT_QUALISYS
+        calibrations = [
+            mapper_pb2.ImportedCalibration(
+                calibration=environment_pb2.Calibration(
+                    camera_id=file.name, note=file.content
+                )
+            )
+            for file in request.files
+        ]
+        return mapper_pb2.ImportCalibrationsResponse(calibrations=calibrations)
+
+
 @asynccontextmanager
 async def _mesh(pipeline: BreakingPipeline) -> AsyncIterator[Mesh]:
     server = aio.server()
     pipeline_pb2_grpc.add_PipelineServiceServicer_to_server(pipeline, server)
     reid_pb2_grpc.add_ReidServiceServicer_to_server(PagedReid(), server)
+    mapper_pb2_grpc.add_MapperServiceServicer_to_server(CalibratingMapper(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     address = f"127.0.0.1:{port}"
@@ -100,3 +121,10 @@ async def test_all_pages_of_identities_are_read() -> None:
     async with _mesh(BreakingPipeline(grpc.StatusCode.UNAVAILABLE)) as mesh:
         identities = await list_identities(mesh, SESSION)
     assert [identity.global_id for identity in identities] == [1, 2, 3]
+
+
+async def test_cameras_are_calibrated_by_a_file() -> None:
+    """Each camera of the file has a calibration afterwards."""
+    async with _mesh(BreakingPipeline(grpc.StatusCode.UNAVAILABLE)) as mesh:
+        made = await import_qualisys(mesh, "studio", "cam01", "<calibration/>")
+    assert [(one.camera_id, one.note) for one in made] == [("cam01", "<calibration/>")]

@@ -21,17 +21,16 @@ Serve = Callable[..., AbstractAsyncContextManager[Any]]
 
 @asynccontextmanager
 async def _serve(
-    detector: Detector | None = None,
-    *,
+    *detectors: Detector,
     config: DetectorConfig | None = None,
     drain: DrainSignal | None = None,
     window: int = 4,
 ) -> AsyncIterator[Any]:
-    """Serve a detector, by default one that needs no model; yield a stub."""
+    """Serve detectors, by default one that needs no model; yield a stub."""
     config = replace(config or load_config({}), window=window, max_images=1)
     drain = drain or DrainSignal(grace_s=5.0)
     async with (
-        wired(config, detector or FakeDetector(), drain) as register,
+        wired(config, detectors or (FakeDetector(),), drain) as register,
         running_server(register) as address,
         open_channel(address) as channel,
     ):

@@ -3,52 +3,79 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 
+from services.common.devices import (
+    Device,
+    DeviceFailed,
+    DeviceSettings,
+    Fallback,
+    UnusableModel,
+)
 from services.common.errors import InvalidInput, Unavailable
-from services.common.models import cache_dir, load_registry, locate, model_dir
+from services.common.ids import ModelId
+from services.common.models import (
+    DetectorBackend,
+    cache_dir,
+    load_registry,
+    locate,
+    model_dir,
+)
 from services.detector.adapters.litert import LiteRtDetector
+from services.detector.adapters.loading import load_detector
 from services.detector.adapters.onnx import OnnxDetector
 from services.detector.batching import Detector
 from services.detector.domain.geometry import Size
 from services.detector.domain.tiles import RgbImage
+from tests.fakes.devices import SeenDevices
 
 
 def model_path(name: str) -> Path:
     """Return a model's file; skip the test if only a user could supply it."""
-    file = load_registry().detector(name).file
+    entry = load_registry().detector(name)
     try:
-        return locate(file, model_dir(), cache_dir())
+        return locate(entry, model_dir(), cache_dir()).path
     except Unavailable as error:
-        if file.sources:
+        if all(file.sources for file in entry.files):
             raise
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="module")
-def movenet() -> LiteRtDetector:
+def load_movenet(path: Path, side: int) -> LiteRtDetector:
     """Return MoveNet for two threads."""
     return LiteRtDetector(
-        model_path("movenet-multipose"),
-        input_size=Size(256, 256),
+        path,
+        ModelId("movenet-multipose"),
+        input_size=Size(side, side),
         least_score=0.1,
         threads=2,
     )
 
 
+def load_yolox(settings: DeviceSettings, side: int = 416) -> OnnxDetector:
+    """Return YOLOX-nano."""
+    entry = load_registry().detector("yolox-nano")
+    sized = replace(entry, input_width_px=side, input_height_px=side, low_score=0.3)
+    return OnnxDetector(model_path("yolox-nano"), sized, settings, SeenDevices())
+
+
+@pytest.fixture(scope="module")
+def movenet() -> LiteRtDetector:
+    """Return MoveNet for two threads."""
+    return load_movenet(model_path("movenet-multipose"), 256)
+
+
 @pytest.fixture(scope="module")
 def yolox() -> OnnxDetector:
     """Return YOLOX-nano."""
-    return OnnxDetector(
-        model_path("yolox-nano"),
-        input_size=Size(416, 416),
-        least_score=0.3,
-        device="cpu",
-    )
+    return load_yolox(DeviceSettings())
 
 
 @pytest.fixture
@@ -109,36 +136,80 @@ def test_movenet_threads_do_not_mix(movenet: LiteRtDetector) -> None:
         np.testing.assert_allclose(first.boxes_px, second.boxes_px)
 
 
+def test_yolox_runs_batches(yolox: OnnxDetector, person: RgbImage) -> None:
+    """The network's own batch size is filled up; each picture has its own answer."""
+    empty = np.full_like(person, 120)
+    pictures = [person, empty][: yolox.max_batch]
+    first, *others = yolox.detect(pictures)
+    assert len(first) >= 1
+    assert all(len(found) == 0 for found in others)
+
+
 def test_movenet_refuses_odd_inputs() -> None:
     """An input size that the network cannot have is refused at start."""
     with pytest.raises(InvalidInput, match="multiple of 32"):
-        LiteRtDetector(
-            Path("unused"), input_size=Size(100, 100), least_score=0.1, threads=1
-        )
+        load_movenet(Path("unused"), 100)
+
+
+def test_movenet_refuses_another_file(tmp_path: Path) -> None:
+    """A file that is no TFLite is refused; the error names model and file."""
+    path = tmp_path / "movenet.tflite"
+    path.write_bytes(b"no flatbuffer at all, but long enough to look at")
+    with pytest.raises(UnusableModel, match=f"movenet-multipose.*{path}"):
+        load_movenet(path, 256)
 
 
 def test_yolox_refuses_other_inputs() -> None:
     """A network of fixed size refuses another one at start."""
     with pytest.raises(InvalidInput, match="416"):
-        OnnxDetector(
-            model_path("yolox-nano"),
-            input_size=Size(640, 640),
-            least_score=0.3,
-            device="cpu",
-        )
+        load_yolox(DeviceSettings(), side=640)
 
 
-@pytest.mark.filterwarnings("ignore:Specified provider")
 def test_absent_device_is_an_error() -> None:
     """Without CUDA the detector says so instead of running on the CPU."""
-    import onnxruntime
-
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("CUDA may be present")
-    with pytest.raises(Unavailable, match="cuda"):
-        OnnxDetector(
-            model_path("yolox-nano"),
-            input_size=Size(416, 416),
-            least_score=0.3,
-            device="cuda",
+    with pytest.raises(DeviceFailed, match="cuda"):
+        load_yolox(DeviceSettings(Device.CUDA))
+
+
+@pytest.mark.parametrize("fallback", list(Fallback))
+def test_movenet_runs_on_the_cpu_only(fallback: Fallback, movenet: Any) -> None:
+    """MoveNet refuses another device, or runs on the CPU where that is allowed."""
+    entry = load_registry().detector("movenet-multipose")
+    settings = DeviceSettings(Device.CUDA, fallback=fallback)
+    watch = SeenDevices()
+
+    def load() -> Detector:
+        return load_detector(
+            entry,
+            settings,
+            watch,
+            model_dir=model_dir(),
+            cache_dir=cache_dir(),
+            threads=1,
         )
+
+    if fallback is Fallback.FAIL:
+        with pytest.raises(DeviceFailed, match="CPU only"):
+            load()
+        return
+    assert load().input_size == Size(480, 480)
+    assert watch.devices == [("movenet-multipose", Device.CPU)]
+
+
+def test_a_backend_refuses_heads_that_it_cannot_run() -> None:
+    """An entry that pairs a backend with another's head is refused at start."""
+    entry = replace(
+        load_registry().detector("yolox-nano"), backend=DetectorBackend.LITERT
+    )
+    with pytest.raises(InvalidInput) as refused:
+        load_detector(
+            entry,
+            DeviceSettings(),
+            SeenDevices(),
+            model_dir=None,
+            cache_dir=Path("unused"),
+            threads=1,
+        )
+    assert refused.value.field == "yolox-nano.head"

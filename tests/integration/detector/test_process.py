@@ -5,13 +5,16 @@ import signal
 import socket
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.common.models import cache_dir, load_registry, locate, model_dir
+from tests.fakes.networks import write_network
 
 START_TIMEOUT_S = 30.0
 
@@ -54,7 +57,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
 def weights() -> None:
     """Fetch the model's file beforehand, so that no test waits for it."""
     entry = load_registry().detector("movenet-multipose")
-    locate(entry.file, model_dir(), cache_dir())
+    locate(entry, model_dir(), cache_dir())
 
 
 @pytest.mark.usefixtures("weights")
@@ -78,13 +81,47 @@ def test_serves_until_told_to_stop() -> None:
 
 def test_wrong_weights_stop_the_start(tmp_path: Path) -> None:
     """A model file with another hash is refused; the message names the file."""
-    name = load_registry().detector("movenet-multipose").file.name
+    name = load_registry().detector("movenet-multipose").files[0].name
     (tmp_path / name).write_bytes(b"not the weights")
     process, _ = start(SPOTON_MODEL_DIR=str(tmp_path))
     status, log = ended(process)
     assert status == 1
     assert str(tmp_path / name) in log
     assert "SHA-256" in log
+
+
+def test_a_model_of_another_head_stops_the_start(tmp_path: Path) -> None:
+    """A network that does not fit its entry ends the start in one clear line."""
+    outputs = {"output0": np.zeros((300, 7), np.float32)}
+    path = write_network(tmp_path / "mine.onnx", outputs)
+    digest = sha256(path.read_bytes()).hexdigest()
+    registry = tmp_path / "models.toml"
+    registry.write_text(f"""
+        [mine]
+        kind = "detector"
+        backend = "onnx"
+        head = "yolo"
+        licence = "Apache-2.0"
+        origin = "this test"
+        input_width_px = 96
+        input_height_px = 64
+        pixel_order = "rgb"
+        high_score = 0.5
+        low_score = 0.1
+        file = {{ name = "mine.onnx", sha256 = "{digest}" }}
+    """)
+    process, _ = start(
+        SPOTON_MODEL_DIR=str(tmp_path),
+        SPOTON_MODEL_REGISTRY=str(registry),
+        SPOTON_DETECTOR_MODEL="mine",
+        SPOTON_DETECTOR_INPUT_SIZE="96",
+    )
+    status, log = ended(process)
+    assert status == 1
+    (line,) = (line for line in log.splitlines() if line.startswith("detector: "))
+    for part in ("model mine", str(path), "head yolo", "expected", "found output0"):
+        assert part in line
+    assert "Traceback" not in log
 
 
 def test_bad_variable_stops_the_start() -> None:

@@ -15,14 +15,20 @@ Stub = mapper_pb2_grpc.MapperServiceStub
 
 
 @pytest.fixture
-async def stub(postgres_dsn: str) -> AsyncIterator[Stub]:
-    """Give a client of a running mapper."""
+async def address(postgres_dsn: str) -> AsyncIterator[str]:
+    """Give the address of a running mapper."""
     async with (
         open_mapper(postgres_dsn, DrainSignal()) as mapper,
         running_server(mapper.register) as address,
-        open_channel(address) as channel,
     ):
         await mapper.ready
+        yield address
+
+
+@pytest.fixture
+async def stub(address: str) -> AsyncIterator[Stub]:
+    """Give a client of a running mapper."""
+    async with open_channel(address) as channel:
         yield mapper_pb2_grpc.MapperServiceStub(channel)
 
 

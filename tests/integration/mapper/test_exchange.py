@@ -38,6 +38,13 @@ def document() -> dict[str, Any]:
                 "calibration": {
                     "image_to_floor": [0.01, 0, 0, 0, 0.01, 0, 0, 0, 1],
                     "image_size": {"width": 300, "height": 432},
+                    "lens": {
+                        "fx_px": 400.5,
+                        "fy_px": 401,
+                        "cx_px": 150,
+                        "cy_px": 216,
+                        "fisheye": {"k1": -0.02, "k4": 0.001},
+                    },
                 },
             },
             {"camera_id": "west", "source": {"file": {"path": "b.avi"}}},

@@ -108,6 +108,67 @@ async def test_points_are_located_with_their_covariance(
     assert seen.position.floor_id == "ground"
     assert seen.position.calibration_revision == 1
     assert not unseen.HasField("position")
+    assert unseen.unlocated_reason == mapper_pb2.UNLOCATED_REASON_NOT_VISIBLE
+
+
+def barrel() -> environment_pb2.Lens:
+    """Return a lens that shows 365 pixels around the middle of the picture."""
+    lens = environment_pb2.Lens(fx_px=600, fy_px=600, cx_px=320, cy_px=240)
+    lens.brown_conrady.k1 = -0.4
+    return lens
+
+
+async def test_points_are_freed_of_the_lens_first(
+    stub: Stub, environment_id: str, camera_id: str
+) -> None:
+    """A lens moves positions outward, and where it shows nothing the reason says so."""
+    request = calibration(environment_id, camera_id)
+    request.calibration.lens.CopyFrom(barrel())
+    created = (await stub.CreateCalibration(request)).calibration
+    assert created.lens == barrel()
+    assert created.revision == 1
+    points = [foot_point(320, 240), foot_point(620, 240), foot_point(0, 0)]
+    located = await stub.ProjectPoints(
+        mapper_pb2.ProjectPointsRequest(
+            environment_id=environment_id, camera_id=camera_id, foot_points=points
+        )
+    )
+    middle, right, corner = located.points
+    assert middle.position.point.x_m == pytest.approx(3.2)
+    assert right.position.point.x_m > 6.6
+    assert right.position.covariance.xx_m2 > right.position.covariance.yy_m2
+    assert right.unlocated_reason == mapper_pb2.UNLOCATED_REASON_UNSPECIFIED
+    assert not corner.HasField("position")
+    assert corner.unlocated_reason == mapper_pb2.UNLOCATED_REASON_OUTSIDE_LENS
+
+
+async def test_a_fit_frees_points_of_the_lens(
+    stub: Stub, environment_id: str, camera_id: str
+) -> None:
+    """Points marked through a lens fit with it, and the result carries it."""
+    request = mapper_pb2.FitCalibrationRequest(
+        environment_id=environment_id,
+        camera_id=camera_id,
+        image_size=SIZE,
+        lens=barrel(),
+    )
+    for x, y in ((-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)):
+        bent = 1 - 0.4 * 2 / 36
+        pair = request.point_pairs.add()
+        pair.image.x, pair.image.y = 320 + 100 * x * bent, 240 + 100 * y * bent
+        pair.floor.x_m, pair.floor.y_m = x, y
+    fitted = await stub.FitCalibration(request)
+    assert fitted.calibration.lens == barrel()
+    expected = (0.01, 0, -3.2, 0, 0.01, -2.4, 0, 0, 1)
+    assert fitted.calibration.image_to_floor == pytest.approx(expected, abs=1e-6)
+    request.point_pairs[2].image.x = -600
+    error = await failure(stub.FitCalibration(request))
+    assert isinstance(error, InvalidInput)
+    assert error.field == "point_pairs[2].image"
+    request.lens.fx_px = 0
+    error = await failure(stub.FitCalibration(request))
+    assert isinstance(error, InvalidInput)
+    assert error.field == "lens.fx_px"
 
 
 async def test_a_stream_survives_bad_frames(

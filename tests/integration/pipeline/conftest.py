@@ -27,6 +27,16 @@ from tests.integration.pipeline.running import (
 class CatalogServicer(mapper_pb2_grpc.MapperServiceServicer):
     """Knows environments that begin with "plaza" or are called "empty"."""
 
+    async def GetEnvironment(
+        self, request: mapper_pb2.GetEnvironmentRequest, context: aio.ServicerContext
+    ) -> mapper_pb2.GetEnvironmentResponse:
+        """Return an environment that chose its tracker."""
+        environment = environment_pb2.Environment(
+            environment_id=request.environment_id,
+            perception=environment_pb2.Perception(tracker="native"),
+        )
+        return mapper_pb2.GetEnvironmentResponse(environment=environment)
+
     async def ListCameras(
         self, request: mapper_pb2.ListCamerasRequest, context: aio.ServicerContext
     ) -> mapper_pb2.ListCamerasResponse:

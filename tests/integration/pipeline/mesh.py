@@ -12,6 +12,7 @@ import av
 import numpy as np
 
 from services.common.convert import ns_to_timestamp
+from services.common.device_watch import DeviceReport
 from services.common.drain import DrainSignal
 from services.common.environ import Environ
 from services.common.event_log import EventLog
@@ -29,6 +30,7 @@ from services.pipeline.domain.running import SessionCommits
 from services.pipeline.mesh.peers import PeerAddresses, Peers, open_peers
 from services.pipeline.mesh.runner import MeshRunner
 from services.reid import bootstrap as reid_bootstrap
+from services.reid.observe import MODEL_DEVICE
 from services.tracker import bootstrap as tracker_bootstrap
 from services.tracker.config import config_from_environ as load_tracker_config
 from spoton.common.v1 import events_pb2, geometry_pb2
@@ -147,6 +149,15 @@ class Mesh:
             mapper_pb2.CreateCalibrationRequest(calibration=calibration)
         )
 
+    async def choose(self, perception: environment_pb2.Perception) -> None:
+        """Let the environment choose its models and its tracker."""
+        request = mapper_pb2.GetEnvironmentRequest(environment_id=self.environment_id)
+        answer = await self.peers.mapper.GetEnvironment(request)
+        answer.environment.perception.CopyFrom(perception)
+        await self.peers.mapper.UpdateEnvironment(
+            mapper_pb2.UpdateEnvironmentRequest(environment=answer.environment)
+        )
+
     async def start(self, speed: float | None = None) -> pipeline_pb2.Session:
         """Start tracking with all cameras."""
         request = pipeline_pb2.CreateSessionRequest(
@@ -213,12 +224,12 @@ async def _peers(
             "SPOTON_DETECTOR_TILE_ROWS": "1",
         }
         detecting = detector_bootstrap.wired(
-            load_detector_config(variables), detector, DrainSignal()
+            load_detector_config(variables), [detector], DrainSignal()
         )
         config = reid_config(postgres_dsn, redis_url, s3)
         await reid_bootstrap.prepare(config)
-        embedder = reid_bootstrap.load_embedder(config)
-        recognising = reid_bootstrap.wired(config, embedder, DrainSignal())
+        embedders = reid_bootstrap.load_embedders(config, DeviceReport(MODEL_DEVICE))
+        recognising = reid_bootstrap.wired(config, embedders, DrainSignal())
         tracker_config = load_tracker_config(Environ("SPOTON_TRACKER_", {}))
         mapper = await enter(open_mapper(postgres_dsn, DrainSignal()))
         await mapper.ready

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from services.common.convert import ns_to_timestamp
+from services.common.grpc_errors import error_from_status
 from spoton.common.v1 import events_pb2
+from spoton.mapper.v1 import environment_pb2
 from spoton.pipeline.v1 import pipeline_pb2
 from tests.fakes.session_steps import until_session
 from tests.integration.pipeline.mesh import (
@@ -100,6 +102,40 @@ async def test_every_frame_is_tracked_and_counted(mesh: Mesh) -> None:
     persons = {track.global_id for camera in last.cameras for track in camera.tracks}
     assert len(persons) == 1
     assert 0 not in persons
+
+
+async def test_the_environment_chooses_models_and_tracker(mesh: Mesh) -> None:
+    """What it names is what runs, and what published detections say."""
+    await mesh.add_camera("north", write_walk(mesh.media / "north.avi"))
+    chosen = environment_pb2.Perception(
+        detector_model_id="movenet-multipose",
+        embedder_model_id="stripes-hsv-v1",
+        tracker="native",
+    )
+    await mesh.choose(chosen)
+    ended = await mesh.ended(await mesh.start())
+    assert (ended.state, ended.perception) == (COMPLETED, chosen)
+    assert ended.cameras[0].tracks == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("detector_model_id", "yolo-of-nobody"),
+        ("embedder_model_id", "osnet-of-nobody"),
+        ("tracker", "tracker-of-nobody"),
+    ],
+)
+async def test_a_choice_that_does_not_run_fails_the_session(
+    mesh: Mesh, field: str, name: str
+) -> None:
+    """The session ends at once with an error that names the choice."""
+    await mesh.add_camera("north", write_walk(mesh.media / "north.avi"))
+    await mesh.choose(environment_pb2.Perception(**{field: name}))
+    ended = await mesh.ended(await mesh.start())
+    assert ended.state == FAILED
+    assert error_from_status(ended.error).field.endswith(field)
+    assert ended.frame_sets == 0
 
 
 @pytest.mark.parametrize(

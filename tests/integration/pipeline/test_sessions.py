@@ -6,6 +6,7 @@ import grpc
 import pytest
 from grpc import aio
 
+from spoton.mapper.v1 import environment_pb2
 from spoton.pipeline.v1 import pipeline_pb2
 from tests.fakes.session_runner import Runners
 from tests.fakes.session_steps import Stub, create_session, get_session, until_session
@@ -46,6 +47,22 @@ async def test_a_new_session_starts_at_once_with_all_cameras(
     assert [camera.camera_id for camera in created.cameras] == ["north", "south"]
     running = await until_session(stub, created, is_running)
     assert (running.epoch, running.owner) == (1, "test")
+
+
+async def test_models_and_tracker_are_fixed_at_creation(
+    stub: Stub, environment_id: str
+) -> None:
+    """They are the session's own choice, and else that of its environment."""
+    request = pipeline_pb2.CreateSessionRequest(
+        environment_id=environment_id,
+        perception=environment_pb2.Perception(detector_model_id="yolox-nano"),
+    )
+    created = (await stub.CreateSession(request)).session
+    read = await until_session(stub, created, is_running)
+    chosen = environment_pb2.Perception(
+        detector_model_id="yolox-nano", tracker="native"
+    )
+    assert created.perception == read.perception == chosen
 
 
 async def test_a_session_runs_to_its_end(pipeline, environment_id: str) -> None:

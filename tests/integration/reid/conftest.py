@@ -2,16 +2,20 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
 import pytest
 from grpc import aio
 
+from services.common.device_watch import DeviceReport
 from services.common.drain import DrainSignal
 from services.common.grpc_client import open_channel
 from services.common.grpc_server import running_server
-from services.reid.bootstrap import load_embedder, prepare, wired
+from services.reid.bootstrap import load_embedders, prepare, wired
 from services.reid.config import ReidConfig, load_config
+from services.reid.observe import MODEL_DEVICE
 from spoton.reid.v1 import reid_pb2_grpc
+from tests.fakes import colour_model
 
 Stub = reid_pb2_grpc.ReidServiceStub
 Replica = Callable[[], AbstractAsyncContextManager[Stub]]
@@ -37,13 +41,19 @@ def service_config(
 
 
 @asynccontextmanager
-async def serving(config: ReidConfig, drain: DrainSignal) -> AsyncIterator[Stub]:
-    """Run one replica and connect to it."""
+async def serving(
+    config: ReidConfig, drain: DrainSignal, *, on_address: list[str] | None = None
+) -> AsyncIterator[Stub]:
+    """Run one replica and connect to it; `on_address` is told where it listens."""
     async with (
-        wired(config, load_embedder(config), drain) as register,
+        wired(
+            config, load_embedders(config, DeviceReport(MODEL_DEVICE)), drain
+        ) as register,
         running_server(register) as address,
         open_channel(address) as channel,
     ):
+        if on_address is not None:
+            on_address.append(address)
         yield stub_of(channel)
 
 
@@ -66,4 +76,20 @@ async def replica(
 async def reid(replica: Replica) -> AsyncIterator[Stub]:
     """Give a test a running service."""
     async with replica() as stub:
+        yield stub
+
+
+@pytest.fixture
+async def both(
+    postgres_dsn: str,
+    valkey_url: str,
+    s3: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Stub]:
+    """Give a test a service that runs stripes, the default, and a network."""
+    names = colour_model.register(tmp_path, monkeypatch)
+    config = service_config(postgres_dsn, valkey_url, s3, EMBEDDER=names)
+    await prepare(config)
+    async with serving(config, DrainSignal(grace_s=1.0)) as stub:
         yield stub

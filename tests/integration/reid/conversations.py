@@ -10,6 +10,7 @@ from services.common.convert import embedding_to_proto, ns_to_timestamp
 from services.reid.adapters.embedders.stripes import MODEL
 from spoton.common.v1 import events_pb2, frame_pb2, geometry_pb2
 from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
+from tests.fakes import colour_model
 
 START_NS = 1_780_000_000_000_000_000
 TICK_NS = 100_000_000
@@ -22,17 +23,29 @@ def fresh(prefix: str) -> str:
     return f"{prefix}-{next(_names)}"
 
 
-def looks(person: int, *, seed: int = 0) -> np.ndarray:
+@dataclass(frozen=True)
+class Model:
+    """A running embedder, as far as its vectors are concerned."""
+
+    model_id: str
+    dimensions: int
+
+
+STRIPES = Model(MODEL.model_id, MODEL.dimensions)
+COLOUR = Model(colour_model.MODEL_ID, colour_model.DIMENSIONS)
+
+
+def looks(person: int, *, seed: int = 0, model: Model = STRIPES) -> np.ndarray:
     """Return a vector of a person; seeds vary it a little."""
-    base = np.random.default_rng(person).normal(size=MODEL.dimensions)
-    noise = np.random.default_rng((person, seed)).normal(size=MODEL.dimensions)
+    base = np.random.default_rng(person).normal(size=model.dimensions)
+    noise = np.random.default_rng((person, seed)).normal(size=model.dimensions)
     vector = (base / np.linalg.norm(base) + 0.02 * noise).astype(np.float32)
     return vector / np.linalg.norm(vector)
 
 
-def embedding(vector: np.ndarray) -> frame_pb2.Embedding:
-    """Return the message of a vector of the running model."""
-    return embedding_to_proto(vector, model_id=MODEL.model_id)
+def embedding(vector: np.ndarray, model: Model = STRIPES) -> frame_pb2.Embedding:
+    """Return the message of a vector of a running model."""
+    return embedding_to_proto(vector, model_id=model.model_id)
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,9 @@ class Timeline:
     session_id: str = field(default_factory=lambda: fresh("session"))
     epoch: int = 1
 
-    def opening(self, **evidence: bool) -> reid_pb2.AssociateRequest:
+    def opening(
+        self, *, embedder_model_id: str = "", **evidence: bool
+    ) -> reid_pb2.AssociateRequest:
         """Return the first message of a stream."""
         return reid_pb2.AssociateRequest(
             open=reid_pb2.AssociateOpen(
@@ -64,6 +79,7 @@ class Timeline:
                 session_id=self.session_id,
                 epoch=self.epoch,
                 evidence=reid_pb2.AssociationEvidence(**evidence),
+                embedder_model_id=embedder_model_id,
             )
         )
 
@@ -120,12 +136,17 @@ class Conversation:
         self,
         stub: reid_pb2_grpc.ReidServiceStub,
         timeline: Timeline,
+        *,
+        model: Model | None = None,
         **evidence: bool,
     ) -> None:
         self.timeline = timeline
+        self._model = model or STRIPES
         self.asked: list[tuple[str, int]] = []
         self._call = stub.Associate()
-        self._opening = timeline.opening(**evidence)
+        self._opening = timeline.opening(
+            embedder_model_id=model.model_id if model else "", **evidence
+        )
 
     async def open(self) -> int:
         """Open the stream and return its credit window."""
@@ -159,8 +180,25 @@ class Conversation:
             self.asked += wanted
             who = {(one.camera, one.track): one.person for one in seen}
             await self.give(
-                frame_set, {key: looks(who[key], seed=frame_set) for key in wanted}
+                frame_set,
+                {
+                    key: looks(who[key], seed=frame_set, model=self._model)
+                    for key in wanted
+                },
             )
+            answer = await self.read()
+        return answer
+
+    async def ask_with(
+        self,
+        tick: reid_pb2.AssociateTick,
+        vectors: dict[tuple[str, int], np.ndarray],
+    ) -> reid_pb2.AssociateResponse:
+        """Return the final answer to a tick, giving these vectors when wanted."""
+        await self.send(tick)
+        answer = await self.read()
+        if answer.WhichOneof("outcome") == "embeddings_wanted":
+            await self.give(tick.frame_set, vectors)
             answer = await self.read()
         return answer
 
@@ -175,7 +213,7 @@ class Conversation:
                     embeddings=[
                         reid_pb2.TrackEmbedding(
                             track=reid_pb2.TrackKey(camera_id=camera, track_id=track),
-                            embedding=embedding(vector),
+                            embedding=embedding(vector, self._model),
                         )
                         for (camera, track), vector in vectors.items()
                     ],

@@ -14,7 +14,9 @@ from services.common.ids import EnvironmentId
 from services.common.postgres import open_pool
 from services.common.redis_client import open_redis
 from services.reid.adapters.embedders.stripes import MODEL
-from services.reid.adapters.vector_index import FaissIndex, PgvectorIndex
+from services.reid.adapters.index_kinds import IndexChoice
+from services.reid.adapters.pgvector_index import PgvectorIndex
+from services.reid.adapters.vector_index import FaissIndex
 from services.reid.bootstrap import SCHEMA
 from spoton.common.v1 import events_pb2, frame_pb2
 from spoton.reid.v1 import reid_pb2
@@ -186,9 +188,11 @@ async def test_the_index_agrees_with_the_database(
     await played(reid, timeline)
     environment = EnvironmentId(timeline.environment_id)
     async with open_pool(postgres_dsn, SCHEMA) as pool:
-        faiss = FaissIndex(pool, MODEL.model_id, MODEL.dimensions)
         pgvector = PgvectorIndex(pool, MODEL.model_id)
-        ours = await faiss.nearest(environment, looks(1), 5)
+        async with FaissIndex(
+            pool, MODEL.model_id, MODEL.dimensions, IndexChoice()
+        ) as faiss:
+            ours = await faiss.nearest(environment, looks(1), 5)
         truth = await pgvector.nearest(environment, looks(1), 5)
     assert [one for one, _ in ours] == [one for one, _ in truth]
     assert [value for _, value in ours] == pytest.approx(
@@ -199,7 +203,6 @@ async def test_the_index_agrees_with_the_database(
 @pytest.mark.parametrize(
     ("vector", "model_id", "field"),
     [
-        pytest.param(looks(1), "another-model", "model_id", id="another model"),
         pytest.param(looks(1)[:-1], MODEL.model_id, "values", id="wrong length"),
         pytest.param(looks(1) * float("nan"), MODEL.model_id, "values", id="nan"),
         pytest.param(looks(1) * 0, MODEL.model_id, "values", id="zero"),

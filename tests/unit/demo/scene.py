@@ -20,6 +20,7 @@ def update(number: int, frame_index: int | None = None) -> events_pb2.TrackingUp
     track.box.x_min, track.box.x_max = 10 + number, 20 + number
     track.box.y_min, track.box.y_max = 10, 40
     person = made.persons.add(global_id=track.global_id, label=1)
+    person.camera_ids.append("west")
     person.position.point.x_m = 0.1 * number
     person.position.point.y_m = 2.0
     return made

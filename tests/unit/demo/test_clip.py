@@ -1,83 +1,19 @@
-"""Getting the demo's clip."""
+"""Where the plaza's recording comes from."""
 
-import hashlib
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from demo import clip
+from demo.media import MediaUnavailable
+from demo.plaza import clip
 
 CONTENT = b"a recording"
 
 
-@pytest.fixture(autouse=True)
-def _known_content(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clip, "SHA256", hashlib.sha256(CONTENT).hexdigest())
-    monkeypatch.delenv(clip.VARIABLE, raising=False)
-
-
-def _has(content: bytes) -> clip.Source:
-    def source(target: Path, say: clip.Say) -> None:
-        say("copying")
-        target.write_bytes(content)
-
-    return source
-
-
-def _lacks(target: Path, say: clip.Say) -> None:
-    raise clip.ClipUnavailable("nothing here")
-
-
 def _silent(line: str) -> None:
     del line
-
-
-def test_the_first_source_that_has_it_is_used(tmp_path: Path) -> None:
-    """A source without the clip, or with another file, leads to the next."""
-    said: list[str] = []
-    sources = [_lacks, _has(b"something else"), _has(CONTENT)]
-    kept = clip.obtain_clip(tmp_path / "media", said.append, sources)
-    assert kept.read_bytes() == CONTENT
-    assert said == ["copying", "copying"]
-    assert [path.name for path in kept.parent.iterdir()] == [clip.CLIP_NAME]
-
-
-def test_a_clip_that_is_there_is_not_fetched_again(tmp_path: Path) -> None:
-    """Nor is anybody asked."""
-    (tmp_path / clip.CLIP_NAME).write_bytes(CONTENT)
-    clip.obtain_clip(tmp_path, _silent, [_lacks])
-
-
-def test_a_damaged_clip_is_replaced(tmp_path: Path) -> None:
-    """What is kept is verified every time."""
-    (tmp_path / clip.CLIP_NAME).write_bytes(CONTENT[:-1])
-    kept = clip.obtain_clip(tmp_path, _silent, [_has(CONTENT)])
-    assert kept.read_bytes() == CONTENT
-
-
-def test_every_reason_is_told_when_nobody_has_it(tmp_path: Path) -> None:
-    """And what the user can do about it."""
-    sources = [_lacks, _has(b"wrong")]
-    with pytest.raises(clip.ClipUnavailable) as failed:
-        clip.obtain_clip(tmp_path, _silent, sources)
-    message = str(failed.value)
-    assert "nothing here" in message
-    assert hashlib.sha256(b"wrong").hexdigest() in message
-    assert clip.VARIABLE in message
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_local_path_comes_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The variable names a copy."""
-    local = tmp_path / "mine.avi"
-    local.write_bytes(CONTENT)
-    monkeypatch.setenv(clip.VARIABLE, str(local))
-    kept = clip.obtain_clip(tmp_path / "media", _silent)
-    assert kept.read_bytes() == CONTENT
 
 
 @pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="needs Debian's dpkg-deb")
@@ -112,8 +48,9 @@ def test_the_clip_is_taken_out_of_a_package(
             shutil.copy(package, folder)
 
     monkeypatch.setattr(clip, "_run", apt_get)
-    kept = clip.obtain_clip(tmp_path / "media", _silent, [clip.from_debian_package])
-    assert kept.read_bytes() == CONTENT
+    (tmp_path / "fresh").mkdir()
+    clip.from_debian_package(tmp_path / "fresh", _silent)
+    assert (tmp_path / "fresh" / clip.CLIP_NAME).read_bytes() == CONTENT
     assert [command[-1] for command in commands] == [
         "opencv-doc",
         "update",
@@ -126,5 +63,5 @@ def test_a_machine_without_apt_is_told_so(
 ) -> None:
     """A missing program is a reason, not a crash."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(clip.ClipUnavailable, match="apt-get"):
-        clip.obtain_clip(tmp_path / "media", _silent, [clip.from_debian_package])
+    with pytest.raises(MediaUnavailable, match="apt-get"):
+        clip.from_debian_package(tmp_path, _silent)

@@ -107,3 +107,42 @@ def test_a_floor_where_nobody_walked_is_drawn_too(
     nobody = people_from_identities([])
     draw_floor(tmp_path / "floor.png", [], cameras, nobody, "nobody")
     assert (tmp_path / "floor.png").stat().st_size > 0
+
+
+@pytest.fixture
+def tilted() -> DrawnCamera:
+    """A camera 2 m above the floor's origin that looks along y, 20 degrees down."""
+    sine, cosine = np.sin(np.radians(20)), np.cos(np.radians(20))
+    down = np.array([[1, 0, 0], [0, -sine, -cosine], [0, cosine, -sine]])
+    lens = environment_pb2.Lens(fx_px=500, fy_px=500, cx_px=320, cy_px=240)
+    lens.brown_conrady.k1 = -0.1
+    to_pixel = np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]])
+    seen = to_pixel @ np.column_stack((down[:, 0], down[:, 1], down @ (0, 0, -2)))
+    floor = np.linalg.inv(seen)
+    calibration = environment_pb2.Calibration(
+        image_to_floor=(floor / floor[2, 2]).ravel(),
+        image_size={"width": 640, "height": 480},
+        lens=lens,
+    )
+    camera = environment_pb2.Camera(camera_id="tilted")
+    return drawn_camera(CalibratedCamera(camera, calibration), Path())
+
+
+def test_the_floor_is_seen_through_the_lens(tilted: DrawnCamera) -> None:
+    """A point of the floor is drawn where the distorted picture shows it."""
+    pixels = np.array([[100.0, 400.0], [320.0, 240.0], [630.0, 470.0]])
+    assert tilted.optics is not None
+    undistorted, _ = tilted.optics.undistort(pixels)
+    assert np.abs(undistorted[2] - pixels[2]).max() > 10
+    points_m = tilted.homography.map_points(undistorted)
+    assert points_m[1] == pytest.approx([0.0, 2 / np.tan(np.radians(20))])
+    assert np.allclose(tilted.from_floor(points_m), pixels)
+
+
+def test_what_is_behind_a_camera_or_beside_its_picture_is_not_seen(
+    tilted: DrawnCamera,
+) -> None:
+    """The homography alone would mirror the floor behind into the picture."""
+    points_m = np.array([[0.0, 5.0], [0.0, -5.0], [40.0, 5.0], [0.0, 0.1]])
+    seen = ~np.isnan(tilted.from_floor(points_m)[:, 0])
+    assert seen.tolist() == [True, False, False, False]

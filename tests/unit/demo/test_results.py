@@ -3,15 +3,19 @@
 import io
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from rich.console import Console
 from rich.table import Table
 
 from demo import report
-from demo.checks import problems
-from demo.observation import Observation, people_from_identities
+from demo.agreement import PairAgreement
+from demo.checks import expected_problems, problems
+from demo.environment import Expectation
+from demo.observation import Observation, People, people_from_identities
 from demo.palette import colour_of
 from spoton.pipeline.v1 import pipeline_pb2
+from spoton.reid.v1 import reid_pb2
 from tests.unit.demo import scene
 
 Spoil = Callable[[pipeline_pb2.Session], None]
@@ -135,6 +139,54 @@ def test_the_tables_show_the_counts() -> None:
     assert "P2" not in persons
     coverage = _text(report.coverage_table(people, 2)).splitlines()
     assert coverage[-2].replace("│", " ").split() == ["2", "1", "1"]
+
+
+def _agreement(*free_m: float) -> tuple[PairAgreement, ...]:
+    hidden_m = np.array([0.5, 0.7])
+    return (PairAgreement(("east", "west"), np.array(free_m), hidden_m),)
+
+
+def _known() -> Expectation:
+    return Expectation(persons=1, least_presence=0.9, agreement_m=0.35)
+
+
+def _only(people: list[reid_pb2.Identity], label: int) -> People:
+    return people_from_identities([one for one in people if one.label == label])
+
+
+def test_a_recording_that_shows_what_is_known_has_no_problems() -> None:
+    """The right number of people, each all the time, and cameras that agree."""
+    seen = Observation(updates=[scene.update(number) for number in range(5)])
+    people = _only(scene.identities(), 1)
+    assert expected_problems(_known(), seen, people, _agreement(0.2, 0.3, 2)) == []
+
+
+def test_whatever_is_known_and_not_shown_is_told() -> None:
+    """The count, changes of id, absences, and cameras that disagree."""
+    people = people_from_identities(scene.identities())
+    seen = scene.observation()
+    found = expected_problems(_known(), seen, people, _agreement(0.2, 0.4, 2))
+    assert found == [
+        "2 persons were seen; there are 1",
+        "P1 is in 5 of 20 frame sets",
+        "P3 is in 0 of 20 frame sets",
+        "cameras disagree by 0.40 m about free feet; 0.35 m is allowed",
+    ]
+    alone = _only(scene.identities(), 1)
+    found = expected_problems(_known(), seen, alone, _agreement())
+    assert "2 ids were published for 1" in found
+    assert "no two cameras saw the free feet of one person" in found
+
+
+def test_the_agreement_of_cameras_is_a_table() -> None:
+    """Free and hidden feet apart, by pairs of cameras and all together."""
+    text = _text(report.agreement_table(_agreement(0.1, 0.2, 0.6)))
+    rows = [line.replace("│", " ").split() for line in text.splitlines()]
+    values = ["3", "0.20", "m", "0.52", "m", "2", "0.60", "m", "0.68", "m"]
+    assert ["east", "-", "west", *values] in rows
+    assert ["all", *values] in rows
+    empty = _text(report.agreement_table([])).splitlines()[-2]
+    assert empty.replace("│", " ").split() == ["all", "0", "-", "-", "0", "-", "-"]
 
 
 def test_neighbours_in_number_differ_in_colour() -> None:

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from services.common.batching import BatchSettings
+from services.common.ids import ModelId
 from services.detector.batching import Batcher
 from services.detector.domain.detections import Detections
 from services.detector.domain.tiles import RgbImage
 from tests.fakes.detector import FakeDetector
+
+MODEL = ModelId("fake")
 
 
 def picture(width: int = 8) -> RgbImage:
@@ -25,7 +28,7 @@ async def entered(detector: FakeDetector) -> None:
 
 async def test_each_caller_gets_its_own() -> None:
     """Of many callers, each is answered for its own picture."""
-    async with Batcher(FakeDetector(), BatchSettings(threads=2)) as batcher:
+    async with Batcher(MODEL, FakeDetector(), BatchSettings(threads=2)) as batcher:
         found = await asyncio.gather(
             *(batcher.run(picture(width)) for width in range(1, 30))
         )
@@ -36,7 +39,7 @@ async def test_callers_share_a_batch() -> None:
     """What waits while the model is busy runs together, up to its limit."""
     detector = FakeDetector(max_batch=4)
     settings = BatchSettings(max_batch=8, max_wait_s=0.0)
-    async with Batcher(detector, settings) as batcher:
+    async with Batcher(MODEL, detector, settings) as batcher:
         detector.gate.clear()
         first = asyncio.create_task(batcher.run(picture()))
         await entered(detector)
@@ -50,7 +53,7 @@ async def test_callers_share_a_batch() -> None:
 async def test_a_batch_waits_for_others() -> None:
     """The first picture waits for company until the batch is full."""
     detector = FakeDetector(max_batch=2)
-    async with Batcher(detector, BatchSettings(max_wait_s=10.0)) as batcher:
+    async with Batcher(MODEL, detector, BatchSettings(max_wait_s=10.0)) as batcher:
         await asyncio.gather(batcher.run(picture()), batcher.run(picture()))
     assert detector.batches == [2]
 
@@ -58,7 +61,7 @@ async def test_a_batch_waits_for_others() -> None:
 async def test_single_picture_models_do_not_wait() -> None:
     """A model that takes one picture at a time is not kept waiting for more."""
     detector = FakeDetector(max_batch=1)
-    async with Batcher(detector, BatchSettings(max_wait_s=60.0)) as batcher:
+    async with Batcher(MODEL, detector, BatchSettings(max_wait_s=60.0)) as batcher:
         async with asyncio.timeout(10):
             await batcher.run(picture())
     assert detector.batches == [1]
@@ -72,7 +75,7 @@ async def test_runs_in_other_threads() -> None:
         threads.add(threading.get_ident())
         return Detections.none()
 
-    async with Batcher(FakeDetector(find), BatchSettings()) as batcher:
+    async with Batcher(MODEL, FakeDetector(find), BatchSettings()) as batcher:
         await batcher.run(picture())
     assert threads
     assert threading.get_ident() not in threads
@@ -81,7 +84,7 @@ async def test_runs_in_other_threads() -> None:
 async def test_cancelled_pictures_are_not_run() -> None:
     """A caller that went away before its batch began costs no inference."""
     detector = FakeDetector(max_batch=1)
-    async with Batcher(detector, BatchSettings()) as batcher:
+    async with Batcher(MODEL, detector, BatchSettings()) as batcher:
         detector.gate.clear()
         first = asyncio.create_task(batcher.run(picture()))
         await entered(detector)
@@ -103,7 +106,7 @@ async def test_failure_reaches_every_caller_and_passes() -> None:
         return Detections.none()
 
     settings = BatchSettings(max_wait_s=10.0)
-    async with Batcher(FakeDetector(find, max_batch=2), settings) as batcher:
+    async with Batcher(MODEL, FakeDetector(find, max_batch=2), settings) as batcher:
         failed = await asyncio.gather(
             batcher.run(picture(1)),
             batcher.run(picture(2)),
@@ -117,7 +120,7 @@ async def test_failure_reaches_every_caller_and_passes() -> None:
 async def test_full_queue_makes_callers_wait() -> None:
     """Callers beyond the queue wait for room instead of piling up."""
     detector = FakeDetector(max_batch=1)
-    async with Batcher(detector, BatchSettings()) as batcher:
+    async with Batcher(MODEL, detector, BatchSettings()) as batcher:
         detector.gate.clear()
         calls = [asyncio.create_task(batcher.run(picture())) for _ in range(20)]
         await entered(detector)
@@ -131,7 +134,7 @@ async def test_full_queue_makes_callers_wait() -> None:
 async def test_as_many_batches_as_threads(threads: int) -> None:
     """Each inference thread runs a batch of its own."""
     detector = FakeDetector(max_batch=1)
-    async with Batcher(detector, BatchSettings(threads=threads)) as batcher:
+    async with Batcher(MODEL, detector, BatchSettings(threads=threads)) as batcher:
         detector.gate.clear()
         calls = [asyncio.create_task(batcher.run(picture())) for _ in range(6)]
         for _ in range(threads):

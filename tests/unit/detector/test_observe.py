@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 
+from services.common.devices import DeviceFailed
 from services.common.errors import InvalidInput
+from services.common.ids import ModelId
+from services.detector.batching import BrokenAnswer
 from services.detector.observe import FRAMES, outcome_counted
 
 
@@ -19,6 +22,8 @@ def counted(outcome: str) -> float:
         (InvalidInput("bad"), "refused"),
         (asyncio.CancelledError(), "cancelled"),
         (RuntimeError("broken"), "failed"),
+        (BrokenAnswer(ModelId("net")), "failed"),
+        (DeviceFailed("model net: cuda failed"), "failed"),
     ],
 )
 def test_errors_are_told_apart(error: BaseException, outcome: str) -> None:

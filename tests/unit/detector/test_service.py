@@ -7,21 +7,23 @@ import pytest
 
 from services.common.batching import BatchSettings
 from services.common.errors import InvalidInput, Overloaded
+from services.common.ids import ModelId
 from services.detector.adapters.cutting import cut_tiles
 from services.detector.batching import Batcher
 from services.detector.domain.geometry import Region, Size
 from services.detector.domain.tiles import RgbImage, Tile, TilePolicy
-from services.detector.service import DetectionService
+from services.detector.service import DetectionService, ImageSlots
 from tests.fakes.detector import FakeDetector
 
 INPUT = Size(64, 64)
+MODEL = ModelId("fake")
 
 
 def service(batcher: Batcher, *, columns: int = 1) -> DetectionService:
     """Return a service that cuts images into columns."""
     policy = TilePolicy(columns, 1, 0.2)
     cut = partial(cut_tiles, policy=policy, input_size=INPUT)
-    return DetectionService(batcher, cut, input_size=INPUT, max_images=1)
+    return DetectionService(batcher, cut, input_size=INPUT)
 
 
 def scene(width: int, height: int, person: tuple[int, int, int, int]) -> RgbImage:
@@ -36,7 +38,7 @@ def scene(width: int, height: int, person: tuple[int, int, int, int]) -> RgbImag
 async def test_image_is_scaled_and_cut(columns: int) -> None:
     """A person in a large image is found at full size, however it is cut."""
     image = scene(640, 320, (300, 100, 360, 300))
-    async with Batcher(FakeDetector(), BatchSettings()) as batcher:
+    async with Batcher(MODEL, FakeDetector(), BatchSettings()) as batcher:
         found = await service(batcher, columns=columns).detect_image(image)
     assert len(found) == 1
     np.testing.assert_allclose(found.boxes_px[0], (300, 100, 360, 300), atol=10)
@@ -44,7 +46,7 @@ async def test_image_is_scaled_and_cut(columns: int) -> None:
 
 async def test_image_of_one_pixel_shows_nobody() -> None:
     """One black pixel is an image with nobody in it."""
-    async with Batcher(FakeDetector(), BatchSettings()) as batcher:
+    async with Batcher(MODEL, FakeDetector(), BatchSettings()) as batcher:
         found = await service(batcher).detect_image(np.zeros((1, 1, 3), np.uint8))
     assert len(found) == 0
 
@@ -52,7 +54,7 @@ async def test_image_of_one_pixel_shows_nobody() -> None:
 async def test_tiles_are_placed_in_the_frame() -> None:
     """What a scaled tile shows is told in pixels of the frame."""
     tile = Tile(scene(50, 50, (10, 10, 20, 30)), Region(100, 0, 200, 100))
-    async with Batcher(FakeDetector(), BatchSettings()) as batcher:
+    async with Batcher(MODEL, FakeDetector(), BatchSettings()) as batcher:
         found = await service(batcher).detect(Size(200, 100), [tile])
     assert found.boxes_px.tolist() == [[120, 20, 140, 60]]
 
@@ -63,17 +65,16 @@ async def test_refuses_large_tiles() -> None:
         Tile(np.zeros((side, side, 3), np.uint8), Region(0, 0, 100, 100))
         for side in (64, 65)
     )
-    async with Batcher(FakeDetector(), BatchSettings()) as batcher:
+    async with Batcher(MODEL, FakeDetector(), BatchSettings()) as batcher:
         with pytest.raises(InvalidInput) as refused:
             await service(batcher).detect(Size(100, 100), [small, large])
     assert refused.value.field == "tiles[1].image"
 
 
-async def test_limits_images_under_way() -> None:
+def test_limits_images_under_way() -> None:
     """One image more than allowed is refused, and room is made again."""
-    async with Batcher(FakeDetector(), BatchSettings()) as batcher:
-        limited = service(batcher)
-        with limited.image_slot(), pytest.raises(Overloaded), limited.image_slot():
-            pass
-        with limited.image_slot():
-            pass
+    slots = ImageSlots(1)
+    with slots.taken(), pytest.raises(Overloaded), slots.taken():
+        pass
+    with slots.taken():
+        pass

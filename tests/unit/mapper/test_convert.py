@@ -17,6 +17,7 @@ from services.mapper.convert.environment import (
     zone_from_proto,
     zone_to_proto,
 )
+from services.mapper.convert.lens import lens_from_proto, lens_to_proto
 from services.mapper.convert.projection import foot_points_from_proto
 from services.mapper.domain.checks import check_camera, check_environment, check_zone
 from services.mapper.domain.environment import Environment, Floor, Perception
@@ -105,6 +106,22 @@ def test_a_calibration_survives_conversion() -> None:
     message.point_pairs[0].floor.y_m = 7
     value = calibration_from_proto(message)
     assert calibration_to_proto("plaza", "north", value) == message
+
+
+@pytest.mark.parametrize("kind", ["", "brown_conrady", "fisheye"])
+def test_a_lens_survives_conversion(kind: str) -> None:
+    """Message to value and back gives the same message, whatever the distortion."""
+    message = environment_pb2.Lens(fx_px=1.0, fy_px=2.0, cx_px=3.0, cy_px=4.0)
+    if kind:
+        distortion = getattr(message, kind)
+        for index, field in enumerate(distortion.DESCRIPTOR.fields):
+            setattr(distortion, field.name, 0.1 * (index + 1))
+    assert lens_to_proto(lens_from_proto(message)) == message
+    calibration = environment_pb2.Calibration(environment_id="a", camera_id="b")
+    calibration.image_size.width = 1
+    calibration.lens.CopyFrom(message)
+    value = calibration_from_proto(calibration)
+    assert calibration_to_proto("a", "b", value) == calibration
 
 
 def test_a_zone_survives_conversion() -> None:

@@ -12,6 +12,7 @@ from services.common.errors import InvalidInput
 from services.mapper.domain.documents import from_document, to_document
 from services.mapper.domain.environment import (
     Box,
+    BrownConrady,
     Calibration,
     Camera,
     Environment,
@@ -22,6 +23,7 @@ from services.mapper.domain.environment import (
     FrameTransform,
     ImagePoint,
     ImageSize,
+    Lens,
     PointPair,
     Polygon,
     Source,
@@ -73,6 +75,7 @@ def exported() -> ExportedEnvironment:
         point_pairs=(PointPair(ImagePoint(1.0, 2.0), FloorPoint(0.1, 0.2)),),
         residual_rms_m=0.02,
         note="by hand",
+        lens=Lens(500.0, 501.0, 320.0, 240.0, BrownConrady(k1=-0.1, k2=0.01)),
     )
     camera = Camera("north", source=Source(FileSource("a.avi")), floor_id="ground")
     corners = (FloorPoint(0.0, 0.0), FloorPoint(1.0, 0.0), FloorPoint(1.0, 1.0))
@@ -123,6 +126,21 @@ def test_an_export_is_read_back() -> None:
         (["cameras", 0], [], "document.cameras[0]"),
         (["cameras", 0, "camera_id"], "NO", "document.cameras[0].camera_id"),
         (["cameras", 0, "source"], {}, "document.cameras[0].source"),
+        (
+            ["cameras", 0, "calibration", "lens", "fx_px"],
+            0,
+            "document.cameras[0].calibration.lens.fx_px",
+        ),
+        (
+            ["cameras", 0, "calibration", "lens", "brown_conrady", "k9"],
+            0,
+            "document.cameras[0].calibration.lens.brown_conrady.k9",
+        ),
+        (
+            ["cameras", 0, "calibration", "lens"],
+            {"fx_px": 1},
+            "document.cameras[0].calibration.lens.fy_px",
+        ),
         (
             ["cameras", 0, "source", "file", "path"],
             " ",

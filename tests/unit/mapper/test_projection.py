@@ -5,8 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.mapper.domain.environment import BrownConrady, Lens
 from services.mapper.domain.homography import Homography, checked_homography
-from services.mapper.domain.projection import MAX_SIGMA_M, FootPoints, locate
+from services.mapper.domain.lens import optics_of
+from services.mapper.domain.projection import (
+    MAX_SIGMA_M,
+    FootPoints,
+    Outcome,
+    locate,
+)
 
 PERSPECTIVE = checked_homography(
     (0.0444, -0.4886, 70.43, -0.1131, -0.3231, 96.96, 0.000625, 0.01567, 1.0),
@@ -15,6 +22,11 @@ PERSPECTIVE = checked_homography(
     field="h",
 )
 """A camera over a square: about 2 cm per pixel in front, 10 cm at the back."""
+
+BARREL = optics_of(
+    Lens(600.0, 600.0, 384.0, 288.0, BrownConrady(k1=-0.4, p1=0.002)), "lens"
+)
+"""Optics whose picture ends 365 pixels from its centre."""
 
 
 def feet(
@@ -39,6 +51,50 @@ def test_the_covariance_agrees_with_a_simulation() -> None:
         scattered_m += generator.normal(0, 0.2, scattered_m.shape)
         expected = np.cov(scattered_m.T)
         assert located.covariances_m2[0] == pytest.approx(expected, rel=0.03, abs=3e-3)
+
+
+def test_the_covariance_passes_through_the_lens() -> None:
+    """Mapped random points scatter as the covariance says, near the edge as well."""
+    generator = np.random.default_rng(8)
+    for point_px in ((384.0, 500.0), (150.0, 300.0), (680.0, 320.0)):
+        located = locate(feet([point_px], sigma_px=2.0), PERSPECTIVE, 0.0, BARREL)
+        scattered_px, _ = BARREL.undistort(generator.normal(point_px, 2.0, (99_999, 2)))
+        scattered_m = PERSPECTIVE.map_points(scattered_px)
+        assert located.points_m[0] == pytest.approx(scattered_m.mean(axis=0), rel=0.01)
+        expected = np.cov(scattered_m.T)
+        assert located.covariances_m2[0] == pytest.approx(expected, rel=0.04, abs=1e-4)
+
+
+def test_a_lens_without_distortion_changes_nothing() -> None:
+    """Positions and covariances are the same with it and without any lens."""
+    points = feet([(384, 400), (10, 570), (384, -300)])
+    plain = locate(points, PERSPECTIVE, 0.1)
+    pinhole = optics_of(Lens(600.0, 600.0, 384.0, 288.0), "lens")
+    same = locate(points, PERSPECTIVE, 0.1, pinhole)
+    assert same.outcomes.tolist() == plain.outcomes.tolist()
+    assert np.array_equal(same.points_m, plain.points_m, equal_nan=True)
+    assert np.array_equal(same.covariances_m2, plain.covariances_m2, equal_nan=True)
+
+
+def test_points_without_a_position_have_a_reason() -> None:
+    """Unseen feet, black corners, the sky and far points are told apart."""
+    points_px = [(384, 500), (384, 500), (5, 570), (384, -60), (384, 260)]
+    points = FootPoints(
+        np.array(points_px, dtype=np.float64),
+        np.array([2.0, 2.0, 2.0, 2.0, 80.0]),
+        np.array([1.0, 0.0, 1.0, 1.0, 1.0]),
+    )
+    found = locate(points, PERSPECTIVE, 0.1, BARREL)
+    assert found.outcomes.tolist() == [
+        Outcome.LOCATED,
+        Outcome.NOT_VISIBLE,
+        Outcome.OUTSIDE_LENS,
+        Outcome.HORIZON,
+        Outcome.UNCERTAIN,
+    ]
+    assert found.located.tolist() == [True, False, False, False, False]
+    assert np.isnan(found.points_m[1:]).all()
+    assert np.isnan(found.covariances_m2[1:]).all()
 
 
 @given(st.floats(0.1, 50), st.floats(0.05, 1), st.floats(0, 1))

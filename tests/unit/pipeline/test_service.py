@@ -7,7 +7,13 @@ import pytest
 
 from services.common.errors import InvalidInput, NotFound, NotReady
 from services.common.ids import CameraId, EnvironmentId
-from services.pipeline.domain.session import Mode, Pace, Session, SessionState
+from services.pipeline.domain.session import (
+    Mode,
+    Pace,
+    Perception,
+    Session,
+    SessionState,
+)
 from services.pipeline.service import CatalogCamera, NewSession, SessionService
 from tests.fakes.pipeline_sessions import (
     NORTH,
@@ -53,6 +59,25 @@ async def test_each_session_has_a_timeline_of_its_own(service: SessionService) -
     first = await service.create(NewSession(PLAZA))
     second = await service.create(NewSession(PLAZA))
     assert first.timeline_id != second.timeline_id
+
+
+async def test_a_session_fixes_what_its_environment_chose(
+    store: FakeSessionStore,
+) -> None:
+    """A later change of the environment does not reach a session that exists."""
+    chosen = Perception("yolox-s", "osnet", "boxmot:bytetrack")
+    service = SessionService(store, recorded_cameras(chosen), numbered_names())
+    session = await service.create(NewSession(PLAZA))
+    assert session.request.perception == chosen
+
+
+async def test_a_session_may_choose_for_itself(store: FakeSessionStore) -> None:
+    """What it leaves empty is as the environment has it."""
+    usual = recorded_cameras(Perception("yolox-s", "osnet"))
+    service = SessionService(store, usual, numbered_names())
+    own = Perception(embedder_model_id="clip", tracker="native")
+    session = await service.create(NewSession(PLAZA, perception=own))
+    assert session.request.perception == Perception("yolox-s", "clip", "native")
 
 
 async def test_cameras_are_taken_in_the_order_of_their_names(

@@ -182,16 +182,20 @@ def test_a_wrong_match_is_split_when_the_tracks_part() -> None:
 
 
 def test_tracks_that_took_turns_part_when_seen_at_once() -> None:
-    """A fragment that joined a silent track's person leaves when both are seen."""
+    """A fragment that joined a silent track's person leaves when both are seen.
+
+    Until then only the fragment is shown as that person.
+    """
     scene = Scene()
-    scene.play(1, 30, lambda _: [Seen("east", 1, 0.0)])
+    before = persons_of(scene.play(1, 30, lambda _: [Seen("east", 1, 0.0)]))
 
     def turns(number: int) -> list[Seen]:
         silent = Seen("east", 1, 0.0, coasted=number < 60)
         return [silent, Seen("east", 2, 0.1)]
 
-    joined = scene.play(31, 59, turns)
-    assert len(set(persons_of(joined).values())) == 1
+    joined = persons_of(scene.play(31, 59, turns))
+    assert joined[key("east", 2)] == before[key("east", 1)]
+    assert joined[key("east", 1)] == GlobalId(0)
     apart = scene.play(60, 60, turns)
     assert len(set(persons_of(apart).values())) == 2
     assert EventKind.SPLIT in [event.kind for event in scene.events]

@@ -20,7 +20,14 @@ def test_the_stores_are_all_that_must_be_set() -> None:
     config = load_config(REQUIRED)
     assert config.server.listen == "127.0.0.1:7102"
     assert config.server.metrics_listen == "127.0.0.1:7202"
-    assert config.embedder == "stripes"
+    assert config.embedders == ("stripes",)
+
+
+def test_several_embedders_are_read_in_order() -> None:
+    """Commas part the embedders; the first is the default."""
+    names = {"SPOTON_REID_EMBEDDER": "osnet-x0-25-msmt17, stripes"}
+    config = load_config({**REQUIRED, **names})
+    assert config.embedders == ("osnet-x0-25-msmt17", "stripes")
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -32,7 +39,17 @@ def test_a_missing_store_is_named(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("WINDOW", "0"), ("DEVICE", "tpu"), ("MAX_WAIT_S", "soon"), ("LISTEN", "here")],
+    [
+        ("WINDOW", "0"),
+        ("DEVICE", "tpu"),
+        ("MAX_WAIT_S", "soon"),
+        ("LISTEN", "here"),
+        ("EMBEDDER", "stripes,,osnet"),
+        ("EMBEDDER", "stripes,stripes"),
+        ("FAISS_INDEX", "tree"),
+        ("FAISS_DEVICE", "tpu"),
+        ("FALLBACK", "hope"),
+    ],
 )
 def test_bad_values_are_refused(name: str, text: str) -> None:
     """The error says which variable is wrong."""

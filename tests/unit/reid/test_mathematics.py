@@ -8,6 +8,7 @@ import pytest
 from services.common.ids import CameraId, GlobalId
 from services.reid.domain.appearance import (
     Prototype,
+    _averaged,
     learn,
     similarity_evidence,
     surplus,
@@ -131,6 +132,17 @@ def test_like_vectors_are_averaged_and_unlike_ones_kept_apart() -> None:
     crowded = learn([first, unlike], prototype(4, 3), CONFIG)
     assert crowded.count == 2
     assert np.linalg.norm(crowded.vector) == pytest.approx(1.0)
+
+
+def test_opposite_vectors_leave_no_nan() -> None:
+    """Where a mean has no direction, the newer vector takes the place of both."""
+    first, other = prototype(1, 1), prototype(2, 2)
+    opposite = replace(prototype(3, 1), vector=-first.vector)
+    learned = learn([first, replace(other, vector=-other.vector)], opposite, CONFIG)
+    assert np.isfinite(learned.vector).all()
+    assert np.linalg.norm(learned.vector) == pytest.approx(1.0, abs=1e-6)
+    alone = _averaged(first, opposite)
+    assert (alone.vector == opposite.vector).all()
 
 
 def test_a_person_keeps_the_prototypes_that_stand_for_most() -> None:

@@ -8,8 +8,7 @@ from services.common.ids import ModelId
 from services.tracker.domain.appearance import Vectors
 from services.tracker.domain.arrays import FloatArray, IntArray
 from services.tracker.domain.frame import Detections, FrameTracks
-from services.tracker.domain.native import NativeTracker
-from services.tracker.domain.tracker import TrackerSettings
+from services.tracker.domain.tracker import Tracker, TrackerSettings
 
 START_NS = 1_700_000_000_000_000_000
 SIZE_PX = (1920, 1080)
@@ -41,7 +40,7 @@ def frame(
 
 
 def take(
-    tracker: NativeTracker, detections: Detections, looks: FloatArray | None = None
+    tracker: Tracker, detections: Detections, looks: FloatArray | None = None
 ) -> FrameTracks:
     """Let a tracker take a frame, telling it how detections look when it asks."""
     proposal = tracker.propose(detections)

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -68,6 +69,7 @@ def test_one_damaged_byte_is_noticed(position: int, flip: int) -> None:
         unpack_checkpoint(bytes(packed), OWNER)
 
 
+@cache
 def _dump() -> bytes:
     """Return the state of a tracker in the middle of a scene."""
     tracker = NativeTracker(settings())

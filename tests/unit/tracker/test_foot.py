@@ -21,12 +21,12 @@ def test_without_ankles_the_feet_are_at_the_bottom_centre() -> None:
     np.testing.assert_allclose(feet.visibility, [1.0])
 
 
-def test_two_ankles_give_their_mid_point() -> None:
+def test_two_ankles_give_the_floor_below_their_mid_point() -> None:
     """Confident ankles win over the box, and are surer."""
     boxes_px = np.array([box(500, 800)])
     ankles_px = np.array([[[480.0, 790.0, 0.8], [520.0, 770.0, 0.6]]])
     feet = foot_points(boxes_px, ankles_px, _FREE, SIZE_PX)
-    np.testing.assert_allclose(feet.points_px, [[500, 780]])
+    np.testing.assert_allclose(feet.points_px, [[500, 780 + 0.039 * 200]])
     np.testing.assert_allclose(feet.visibility, [0.7])
     by_box = foot_points(boxes_px, _NO_ANKLES, _FREE, SIZE_PX)
     assert feet.sigma_px[0] < by_box.sigma_px[0]
@@ -36,7 +36,7 @@ def test_one_ankle_is_used_alone_and_less_sure() -> None:
     """An ankle that the detector doubts does not count."""
     ankles_px = np.array([[[480.0, 790.0, 0.8], [520.0, 770.0, 0.1]]])
     feet = foot_points(np.array([box(500, 800)]), ankles_px, _FREE, SIZE_PX)
-    np.testing.assert_allclose(feet.points_px, [[480, 790]])
+    np.testing.assert_allclose(feet.points_px, [[480, 790 + 0.039 * 200]])
     assert feet.sigma_px[0] > 0.02 * 200
 
 

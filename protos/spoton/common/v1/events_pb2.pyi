@@ -290,7 +290,9 @@ class TrackedPerson(_message.Message):
     track_id: _builtins.int
     """Track within camera and session. Range: >= 1."""
     global_id: _builtins.int
-    """Person that the track belongs to. 0 when no identity is known yet."""
+    """Person that the track belongs to. 0 when no identity is known yet, and for
+    a predicted box whose person another track of the camera shows by now.
+    """
     score: _builtins.float
     """Confidence of the detection behind it. Range: [0, 1]; 0 for a box that
     was predicted, see coasted.

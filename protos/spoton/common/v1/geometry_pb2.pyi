@@ -217,8 +217,8 @@ class FootPoint(_message.Message):
     """
     @_builtins.property
     def point(self) -> Global___ImagePoint:
-        """Ankle mid-point where keypoints exist, else bottom centre of the box, in
-        the full frame.
+        """Below the ankles' mid-point where keypoints exist, else bottom centre of
+        the box, in the full frame.
         """
 
     def __init__(

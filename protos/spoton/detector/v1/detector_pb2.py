@@ -30,7 +30,7 @@ from spoton.common.v1 import options_pb2 as spoton_dot_common_dot_v1_dot_options
 from spoton.common.v1 import stream_pb2 as spoton_dot_common_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spoton/detector/v1/detector.proto\x12\x12spoton.detector.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/rpc/status.proto\x1a\x1cspoton/common/v1/frame.proto\x1a\x1fspoton/common/v1/geometry.proto\x1a\x1espoton/common/v1/options.proto\x1a\x1dspoton/common/v1/stream.proto\"U\n\x04Tile\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.spoton.common.v1.Image\x12%\n\x06region\x18\x02 \x01(\x0b\x32\x15.spoton.common.v1.Box\"\x94\x01\n\rDetectRequest\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef\x12/\n\nframe_size\x18\x02 \x01(\x0b\x32\x1b.spoton.common.v1.ImageSize\x12\'\n\x05tiles\x18\x03 \x03(\x0b\x32\x18.spoton.detector.v1.Tile\"\xfc\x01\n\x0e\x44\x65tectResponse\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef\x12\x30\n\x06window\x18\x02 \x01(\x0b\x32\x1e.spoton.common.v1.CreditWindowH\x00\x12\x32\n\x06result\x18\x03 \x01(\x0b\x32 .spoton.detector.v1.DetectResultH\x00\x12$\n\x06status\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12(\n\x05\x64rain\x18\x05 \x01(\x0b\x32\x17.spoton.common.v1.DrainH\x00\x42\t\n\x07outcome\"Q\n\x0c\x44\x65tectResult\x12/\n\ndetections\x18\x01 \x03(\x0b\x32\x1b.spoton.common.v1.Detection\x12\x10\n\x08model_id\x18\x02 \x01(\t\"<\n\x12\x44\x65tectImageRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.spoton.common.v1.Image\"\x89\x01\n\x13\x44\x65tectImageResponse\x12/\n\ndetections\x18\x01 \x03(\x0b\x32\x1b.spoton.common.v1.Detection\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12/\n\nimage_size\x18\x03 \x01(\x0b\x32\x1b.spoton.common.v1.ImageSize\"\x11\n\x0fGetModelRequest\"D\n\x10GetModelResponse\x12\x30\n\x05model\x18\x01 \x01(\x0b\x32!.spoton.detector.v1.DetectorModel\"\x87\x02\n\rDetectorModel\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12/\n\ninput_size\x18\x02 \x01(\x0b\x32\x1b.spoton.common.v1.ImageSize\x12\x33\n\x0cpixel_format\x18\x03 \x01(\x0e\x32\x1d.spoton.common.v1.PixelFormat\x12\x33\n\x0btile_policy\x18\x04 \x01(\x0b\x32\x1e.spoton.detector.v1.TilePolicy\x12\x32\n\nthresholds\x18\x05 \x01(\x0b\x32\x1e.spoton.detector.v1.Thresholds\x12\x15\n\rhas_keypoints\x18\x06 \x01(\x08\"Y\n\nTilePolicy\x12\x0f\n\x07\x63olumns\x18\x01 \x01(\r\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x0f\n\x07overlap\x18\x03 \x01(\x02\x12\x1b\n\x13max_people_per_tile\x18\x04 \x01(\r\"3\n\nThresholds\x12\x12\n\nhigh_score\x18\x01 \x01(\x02\x12\x11\n\tlow_score\x18\x02 \x01(\x02\x32\xa1\x03\n\x0f\x44\x65tectorService\x12k\n\x06\x44\x65tect\x12!.spoton.detector.v1.DetectRequest\x1a\".spoton.detector.v1.DetectResponse\"\x16\x8a\xe7\x18\x12perception:compute(\x01\x30\x01\x12\x99\x01\n\x0b\x44\x65tectImage\x12&.spoton.detector.v1.DetectImageRequest\x1a\'.spoton.detector.v1.DetectImageResponse\"9\x8a\xe7\x18\x12perception:compute\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/detector:detectImage:\x01*\x12\x84\x01\n\x08GetModel\x12#.spoton.detector.v1.GetModelRequest\x1a$.spoton.detector.v1.GetModelResponse\"-\x8a\xe7\x18\x0fperception:read\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/detector/modelBZ\n\x16\x64\x65v.spoton.detector.v1B\rDetectorProtoP\x01Z/spoton.dev/protos/spoton/detector/v1;detectorv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spoton/detector/v1/detector.proto\x12\x12spoton.detector.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/rpc/status.proto\x1a\x1cspoton/common/v1/frame.proto\x1a\x1fspoton/common/v1/geometry.proto\x1a\x1espoton/common/v1/options.proto\x1a\x1dspoton/common/v1/stream.proto\"U\n\x04Tile\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.spoton.common.v1.Image\x12%\n\x06region\x18\x02 \x01(\x0b\x32\x15.spoton.common.v1.Box\"\xa6\x01\n\rDetectRequest\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef\x12/\n\nframe_size\x18\x02 \x01(\x0b\x32\x1b.spoton.common.v1.ImageSize\x12\'\n\x05tiles\x18\x03 \x03(\x0b\x32\x18.spoton.detector.v1.Tile\x12\x10\n\x08model_id\x18\x04 \x01(\t\"\xfc\x01\n\x0e\x44\x65tectResponse\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef\x12\x30\n\x06window\x18\x02 \x01(\x0b\x32\x1e.spoton.common.v1.CreditWindowH\x00\x12\x32\n\x06result\x18\x03 \x01(\x0b\x32 .spoton.detector.v1.DetectResultH\x00\x12$\n\x06status\x18\x04 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12(\n\x05\x64rain\x18\x05 \x01(\x0b\x32\x17.spoton.common.v1.DrainH\x00\x42\t\n\x07outcome\"Q\n\x0c\x44\x65tectResult\x12/\n\ndetections\x18\x01 \x03(\x0b\x32\x1b.spoton.common.v1.Detection\x12\x10\n\x08model_id\x18\x02 \x01(\t\"N\n\x12\x44\x65tectImageRequest\x12&\n\x05image\x18\x01 \x01(\x0b\x32\x17.spoton.common.v1.Image\x12\x10\n\x08model_id\x18\x02 \x01(\t\"\x89\x01\n\x13\x44\x65tectImageResponse\x12/\n\ndetections\x18\x01 \x03(\x0b\x32\x1b.spoton.common.v1.Detection\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12/\n\nimage_size\x18\x03 \x01(\x0b\x32\x1b.spoton.common.v1.ImageSize\"#\n\x0fGetModelRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\"D\n\x10GetModelResponse\x12\x30\n\x05model\x18\x01 \x01(\x0b\x32!.spoton.detector.v1.DetectorModel\"\x13\n\x11ListModelsRequest\"a\n\x12ListModelsResponse\x12\x31\n\x06models\x18\x01 \x03(\x0b\x32!.spoton.detector.v1.DetectorModel\x12\x18\n\x10\x64\x65\x66\x61ult_model_id\x18\x02 \x01(\t\"\x87\x02\n\rDetectorModel\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12/\n\ninput_size\x18\x02 \x01(\x0b\x32\x1b.spoton.common.v1.ImageSize\x12\x33\n\x0cpixel_format\x18\x03 \x01(\x0e\x32\x1d.spoton.common.v1.PixelFormat\x12\x33\n\x0btile_policy\x18\x04 \x01(\x0b\x32\x1e.spoton.detector.v1.TilePolicy\x12\x32\n\nthresholds\x18\x05 \x01(\x0b\x32\x1e.spoton.detector.v1.Thresholds\x12\x15\n\rhas_keypoints\x18\x06 \x01(\x08\"Y\n\nTilePolicy\x12\x0f\n\x07\x63olumns\x18\x01 \x01(\r\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\x0f\n\x07overlap\x18\x03 \x01(\x02\x12\x1b\n\x13max_people_per_tile\x18\x04 \x01(\r\"3\n\nThresholds\x12\x12\n\nhigh_score\x18\x01 \x01(\x02\x12\x11\n\tlow_score\x18\x02 \x01(\x02\x32\xaf\x04\n\x0f\x44\x65tectorService\x12k\n\x06\x44\x65tect\x12!.spoton.detector.v1.DetectRequest\x1a\".spoton.detector.v1.DetectResponse\"\x16\x8a\xe7\x18\x12perception:compute(\x01\x30\x01\x12\x99\x01\n\x0b\x44\x65tectImage\x12&.spoton.detector.v1.DetectImageRequest\x1a\'.spoton.detector.v1.DetectImageResponse\"9\x8a\xe7\x18\x12perception:compute\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/detector:detectImage:\x01*\x12\x84\x01\n\x08GetModel\x12#.spoton.detector.v1.GetModelRequest\x1a$.spoton.detector.v1.GetModelResponse\"-\x8a\xe7\x18\x0fperception:read\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/detector/model\x12\x8b\x01\n\nListModels\x12%.spoton.detector.v1.ListModelsRequest\x1a&.spoton.detector.v1.ListModelsResponse\".\x8a\xe7\x18\x0fperception:read\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/detector/modelsBZ\n\x16\x64\x65v.spoton.detector.v1B\rDetectorProtoP\x01Z/spoton.dev/protos/spoton/detector/v1;detectorv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,28 +44,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DETECTORSERVICE'].methods_by_name['DetectImage']._serialized_options = b'\212\347\030\022perception:compute\202\323\344\223\002\035\"\030/v1/detector:detectImage:\001*'
   _globals['_DETECTORSERVICE'].methods_by_name['GetModel']._loaded_options = None
   _globals['_DETECTORSERVICE'].methods_by_name['GetModel']._serialized_options = b'\212\347\030\017perception:read\202\323\344\223\002\024\022\022/v1/detector/model'
+  _globals['_DETECTORSERVICE'].methods_by_name['ListModels']._loaded_options = None
+  _globals['_DETECTORSERVICE'].methods_by_name['ListModels']._serialized_options = b'\212\347\030\017perception:read\202\323\344\223\002\025\022\023/v1/detector/models'
   _globals['_TILE']._serialized_start=238
   _globals['_TILE']._serialized_end=323
   _globals['_DETECTREQUEST']._serialized_start=326
-  _globals['_DETECTREQUEST']._serialized_end=474
-  _globals['_DETECTRESPONSE']._serialized_start=477
-  _globals['_DETECTRESPONSE']._serialized_end=729
-  _globals['_DETECTRESULT']._serialized_start=731
-  _globals['_DETECTRESULT']._serialized_end=812
-  _globals['_DETECTIMAGEREQUEST']._serialized_start=814
-  _globals['_DETECTIMAGEREQUEST']._serialized_end=874
-  _globals['_DETECTIMAGERESPONSE']._serialized_start=877
-  _globals['_DETECTIMAGERESPONSE']._serialized_end=1014
-  _globals['_GETMODELREQUEST']._serialized_start=1016
-  _globals['_GETMODELREQUEST']._serialized_end=1033
-  _globals['_GETMODELRESPONSE']._serialized_start=1035
-  _globals['_GETMODELRESPONSE']._serialized_end=1103
-  _globals['_DETECTORMODEL']._serialized_start=1106
-  _globals['_DETECTORMODEL']._serialized_end=1369
-  _globals['_TILEPOLICY']._serialized_start=1371
-  _globals['_TILEPOLICY']._serialized_end=1460
-  _globals['_THRESHOLDS']._serialized_start=1462
-  _globals['_THRESHOLDS']._serialized_end=1513
-  _globals['_DETECTORSERVICE']._serialized_start=1516
-  _globals['_DETECTORSERVICE']._serialized_end=1933
+  _globals['_DETECTREQUEST']._serialized_end=492
+  _globals['_DETECTRESPONSE']._serialized_start=495
+  _globals['_DETECTRESPONSE']._serialized_end=747
+  _globals['_DETECTRESULT']._serialized_start=749
+  _globals['_DETECTRESULT']._serialized_end=830
+  _globals['_DETECTIMAGEREQUEST']._serialized_start=832
+  _globals['_DETECTIMAGEREQUEST']._serialized_end=910
+  _globals['_DETECTIMAGERESPONSE']._serialized_start=913
+  _globals['_DETECTIMAGERESPONSE']._serialized_end=1050
+  _globals['_GETMODELREQUEST']._serialized_start=1052
+  _globals['_GETMODELREQUEST']._serialized_end=1087
+  _globals['_GETMODELRESPONSE']._serialized_start=1089
+  _globals['_GETMODELRESPONSE']._serialized_end=1157
+  _globals['_LISTMODELSREQUEST']._serialized_start=1159
+  _globals['_LISTMODELSREQUEST']._serialized_end=1178
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1180
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1277
+  _globals['_DETECTORMODEL']._serialized_start=1280
+  _globals['_DETECTORMODEL']._serialized_end=1543
+  _globals['_TILEPOLICY']._serialized_start=1545
+  _globals['_TILEPOLICY']._serialized_end=1634
+  _globals['_THRESHOLDS']._serialized_start=1636
+  _globals['_THRESHOLDS']._serialized_end=1687
+  _globals['_DETECTORSERVICE']._serialized_start=1690
+  _globals['_DETECTORSERVICE']._serialized_end=2249
 # @@protoc_insertion_point(module_scope)

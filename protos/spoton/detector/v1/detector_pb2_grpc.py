@@ -50,6 +50,11 @@ class DetectorServiceStub(object):
                 request_serializer=spoton_dot_detector_dot_v1_dot_detector__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=spoton_dot_detector_dot_v1_dot_detector__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/spoton.detector.v1.DetectorService/ListModels',
+                request_serializer=spoton_dot_detector_dot_v1_dot_detector__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=spoton_dot_detector_dot_v1_dot_detector__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
 
 
 class DetectorServiceServicer(object):
@@ -73,7 +78,14 @@ class DetectorServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Describes the model that is running, and the images that it wants.
+        """Describes a model that is running, and the images that it wants.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModels(self, request, context):
+        """Describes every model that is running. All were loaded at start.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +108,11 @@ def add_DetectorServiceServicer_to_server(servicer, server):
                     servicer.GetModel,
                     request_deserializer=spoton_dot_detector_dot_v1_dot_detector__pb2.GetModelRequest.FromString,
                     response_serializer=spoton_dot_detector_dot_v1_dot_detector__pb2.GetModelResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=spoton_dot_detector_dot_v1_dot_detector__pb2.ListModelsRequest.FromString,
+                    response_serializer=spoton_dot_detector_dot_v1_dot_detector__pb2.ListModelsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +197,33 @@ class DetectorService(object):
             '/spoton.detector.v1.DetectorService/GetModel',
             spoton_dot_detector_dot_v1_dot_detector__pb2.GetModelRequest.SerializeToString,
             spoton_dot_detector_dot_v1_dot_detector__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spoton.detector.v1.DetectorService/ListModels',
+            spoton_dot_detector_dot_v1_dot_detector__pb2.ListModelsRequest.SerializeToString,
+            spoton_dot_detector_dot_v1_dot_detector__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

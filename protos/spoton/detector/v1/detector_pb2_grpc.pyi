@@ -41,7 +41,9 @@ class DetectorServiceStub:
     DetectImage: _grpc.UnaryUnaryMultiCallable[_detector_pb2.DetectImageRequest, _detector_pb2.DetectImageResponse]
     """Detects people in one image."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_detector_pb2.GetModelRequest, _detector_pb2.GetModelResponse]
-    """Describes the model that is running, and the images that it wants."""
+    """Describes a model that is running, and the images that it wants."""
+    ListModels: _grpc.UnaryUnaryMultiCallable[_detector_pb2.ListModelsRequest, _detector_pb2.ListModelsResponse]
+    """Describes every model that is running. All were loaded at start."""
 
 @_typing.type_check_only
 class DetectorServiceAsyncStub(DetectorServiceStub):
@@ -56,7 +58,9 @@ class DetectorServiceAsyncStub(DetectorServiceStub):
     DetectImage: _aio.UnaryUnaryMultiCallable[_detector_pb2.DetectImageRequest, _detector_pb2.DetectImageResponse]  # type: ignore[assignment]
     """Detects people in one image."""
     GetModel: _aio.UnaryUnaryMultiCallable[_detector_pb2.GetModelRequest, _detector_pb2.GetModelResponse]  # type: ignore[assignment]
-    """Describes the model that is running, and the images that it wants."""
+    """Describes a model that is running, and the images that it wants."""
+    ListModels: _aio.UnaryUnaryMultiCallable[_detector_pb2.ListModelsRequest, _detector_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """Describes every model that is running. All were loaded at start."""
 
 class DetectorServiceServicer(metaclass=_abc_1.ABCMeta):
     """Finds people in images."""
@@ -86,6 +90,14 @@ class DetectorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _detector_pb2.GetModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_detector_pb2.GetModelResponse, _abc.Awaitable[_detector_pb2.GetModelResponse]]:
-        """Describes the model that is running, and the images that it wants."""
+        """Describes a model that is running, and the images that it wants."""
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _detector_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_detector_pb2.ListModelsResponse, _abc.Awaitable[_detector_pb2.ListModelsResponse]]:
+        """Describes every model that is running. All were loaded at start."""
 
 def add_DetectorServiceServicer_to_server(servicer: DetectorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

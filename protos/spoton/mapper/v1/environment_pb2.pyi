@@ -380,6 +380,7 @@ class Calibration(_message.Message):
     RESIDUAL_RMS_M_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
+    LENS_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment of the camera."""
     camera_id: _builtins.str
@@ -395,12 +396,14 @@ class Calibration(_message.Message):
     @_builtins.property
     def image_to_floor(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """Homography from full-frame pixels to floor metres, row by row. Length: 9.
-        Scaled so that the last value is 1.
+        Scaled so that the last value is 1. With a lens it maps undistorted pixels:
+        where a camera with the same focal lengths and principal point, but without
+        distortion, would have seen the point.
         """
 
     @_builtins.property
     def image_size(self) -> _geometry_pb2.ImageSize:
-        """Size of the picture that the homography holds for."""
+        """Size of the picture that the homography and the lens hold for."""
 
     @_builtins.property
     def point_pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___PointPair]:
@@ -409,6 +412,10 @@ class Calibration(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was made, UTC. Set by the server."""
+
+    @_builtins.property
+    def lens(self) -> Global___Lens:
+        """How the camera's optics bend straight lines. Absent means not at all."""
 
     def __init__(
         self,
@@ -422,16 +429,167 @@ class Calibration(_message.Message):
         residual_rms_m: _builtins.float | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         note: _builtins.str = ...,
+        lens: Global___Lens | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_residual_rms_m", b"_residual_rms_m", "create_time", b"create_time", "image_size", b"image_size", "residual_rms_m", b"residual_rms_m"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_residual_rms_m", b"_residual_rms_m", "create_time", b"create_time", "image_size", b"image_size", "lens", b"lens", "residual_rms_m", b"residual_rms_m"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_residual_rms_m", b"_residual_rms_m", "camera_id", b"camera_id", "create_time", b"create_time", "environment_id", b"environment_id", "image_size", b"image_size", "image_to_floor", b"image_to_floor", "note", b"note", "point_pairs", b"point_pairs", "residual_rms_m", b"residual_rms_m", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_residual_rms_m", b"_residual_rms_m", "camera_id", b"camera_id", "create_time", b"create_time", "environment_id", b"environment_id", "image_size", b"image_size", "image_to_floor", b"image_to_floor", "lens", b"lens", "note", b"note", "point_pairs", b"point_pairs", "residual_rms_m", b"residual_rms_m", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__residual_rms_m: _TypeAlias = _typing.Literal["residual_rms_m"]  # noqa: Y015
     _WhichOneofArgType__residual_rms_m: _TypeAlias = _typing.Literal["_residual_rms_m", b"_residual_rms_m"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__residual_rms_m) -> _WhichOneofReturnType__residual_rms_m | None: ...
 
 Global___Calibration: _TypeAlias = Calibration  # noqa: Y015
+
+@_typing.final
+class Lens(_message.Message):
+    """How a camera's optics map directions to full-frame pixels. A direction is
+    given as x and y at distance 1 along the optical axis, x to the right and y
+    downwards; the distortion moves it, then it is multiplied by the focal
+    length and shifted to the principal point.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FX_PX_FIELD_NUMBER: _builtins.int
+    FY_PX_FIELD_NUMBER: _builtins.int
+    CX_PX_FIELD_NUMBER: _builtins.int
+    CY_PX_FIELD_NUMBER: _builtins.int
+    BROWN_CONRADY_FIELD_NUMBER: _builtins.int
+    FISHEYE_FIELD_NUMBER: _builtins.int
+    fx_px: _builtins.float
+    """Horizontal focal length, pixels. Range: > 0."""
+    fy_px: _builtins.float
+    """Vertical focal length, pixels. Range: > 0."""
+    cx_px: _builtins.float
+    """Horizontal position of the principal point, pixels. It may lie outside the
+    picture.
+    """
+    cy_px: _builtins.float
+    """Vertical position of the principal point, pixels. It may lie outside the
+    picture.
+    """
+    @_builtins.property
+    def brown_conrady(self) -> Global___BrownConrady:
+        """For lenses that keep straight lines nearly straight."""
+
+    @_builtins.property
+    def fisheye(self) -> Global___Fisheye:
+        """For fisheye lenses."""
+
+    def __init__(
+        self,
+        *,
+        fx_px: _builtins.float = ...,
+        fy_px: _builtins.float = ...,
+        cx_px: _builtins.float = ...,
+        cy_px: _builtins.float = ...,
+        brown_conrady: Global___BrownConrady | None = ...,
+        fisheye: Global___Fisheye | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brown_conrady", b"brown_conrady", "distortion", b"distortion", "fisheye", b"fisheye"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brown_conrady", b"brown_conrady", "cx_px", b"cx_px", "cy_px", b"cy_px", "distortion", b"distortion", "fisheye", b"fisheye", "fx_px", b"fx_px", "fy_px", b"fy_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_distortion: _TypeAlias = _typing.Literal["brown_conrady", "fisheye"]  # noqa: Y015
+    _WhichOneofArgType_distortion: _TypeAlias = _typing.Literal["distortion", b"distortion"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_distortion) -> _WhichOneofReturnType_distortion | None: ...
+
+Global___Lens: _TypeAlias = Lens  # noqa: Y015
+
+@_typing.final
+class BrownConrady(_message.Message):
+    """Radial and tangential distortion of Brown and Conrady, with the denominator
+    of OpenCV's rational model. With s = x*x + y*y and
+    L = (1 + k1 s + k2 s^2 + k3 s^3) / (1 + k4 s + k5 s^2 + k6 s^3), a direction
+    goes to x L + 2 p1 x y + p2 (s + 2 x^2) and y L + p1 (s + 2 y^2) + 2 p2 x y.
+    It holds from the axis out to the radius where it would fold the picture.
+    Range of each: [-10000, 10000].
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    K1_FIELD_NUMBER: _builtins.int
+    K2_FIELD_NUMBER: _builtins.int
+    P1_FIELD_NUMBER: _builtins.int
+    P2_FIELD_NUMBER: _builtins.int
+    K3_FIELD_NUMBER: _builtins.int
+    K4_FIELD_NUMBER: _builtins.int
+    K5_FIELD_NUMBER: _builtins.int
+    K6_FIELD_NUMBER: _builtins.int
+    k1: _builtins.float
+    """Radial, second order."""
+    k2: _builtins.float
+    """Radial, fourth order."""
+    p1: _builtins.float
+    """Tangential, vertical."""
+    p2: _builtins.float
+    """Tangential, horizontal."""
+    k3: _builtins.float
+    """Radial, sixth order."""
+    k4: _builtins.float
+    """Denominator, second order."""
+    k5: _builtins.float
+    """Denominator, fourth order."""
+    k6: _builtins.float
+    """Denominator, sixth order."""
+    def __init__(
+        self,
+        *,
+        k1: _builtins.float = ...,
+        k2: _builtins.float = ...,
+        p1: _builtins.float = ...,
+        p2: _builtins.float = ...,
+        k3: _builtins.float = ...,
+        k4: _builtins.float = ...,
+        k5: _builtins.float = ...,
+        k6: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["k1", b"k1", "k2", b"k2", "k3", b"k3", "k4", b"k4", "k5", b"k5", "k6", b"k6", "p1", b"p1", "p2", b"p2"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BrownConrady: _TypeAlias = BrownConrady  # noqa: Y015
+
+@_typing.final
+class Fisheye(_message.Message):
+    """Equidistant distortion of Kannala and Brandt, as OpenCV has it. A direction
+    at the angle t from the axis goes to the radius
+    t (1 + k1 t^2 + k2 t^4 + k3 t^6 + k4 t^8). What lies 87 degrees or more from
+    the axis has no undistorted pixel. Range of each: [-10000, 10000].
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    K1_FIELD_NUMBER: _builtins.int
+    K2_FIELD_NUMBER: _builtins.int
+    K3_FIELD_NUMBER: _builtins.int
+    K4_FIELD_NUMBER: _builtins.int
+    k1: _builtins.float
+    """Second order."""
+    k2: _builtins.float
+    """Fourth order."""
+    k3: _builtins.float
+    """Sixth order."""
+    k4: _builtins.float
+    """Eighth order."""
+    def __init__(
+        self,
+        *,
+        k1: _builtins.float = ...,
+        k2: _builtins.float = ...,
+        k3: _builtins.float = ...,
+        k4: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["k1", b"k1", "k2", b"k2", "k3", b"k3", "k4", b"k4"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Fisheye: _TypeAlias = Fisheye  # noqa: Y015
 
 @_typing.final
 class PointPair(_message.Message):

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from spoton.common.v1 import frame_pb2 as _frame_pb2
 from spoton.common.v1 import geometry_pb2 as _geometry_pb2
@@ -22,6 +23,92 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _CalibrationFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CalibrationFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CalibrationFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALIBRATION_FORMAT_UNSPECIFIED: _CalibrationFormat.ValueType  # 0
+    """Refused."""
+    CALIBRATION_FORMAT_QUALISYS: _CalibrationFormat.ValueType  # 1
+    """Qualisys Track Manager, `.qca.txt`: one file, many cameras, named by their
+    serial. Millimetres.
+    """
+    CALIBRATION_FORMAT_OPENCV: _CalibrationFormat.ValueType  # 2
+    """OpenCV's FileStorage in YAML, JSON or XML, with the names of its samples:
+    camera_matrix, distortion_coefficients, image_width, image_height,
+    fisheye_model, and rvec and tvec, or R and T. A camera has one file,
+    `<name>.<suffix>`, or two, `intr_<name>.<suffix>` and
+    `extr_<name>.<suffix>`.
+    """
+    CALIBRATION_FORMAT_WILDTRACK: _CalibrationFormat.ValueType  # 3
+    """WILDTRACK: two files for each camera, `intr_<name>.xml` and
+    `extr_<name>.xml`. Centimetres.
+    """
+
+class CalibrationFormat(_CalibrationFormat, metaclass=_CalibrationFormatEnumTypeWrapper):
+    """How files of calibrations are written."""
+
+CALIBRATION_FORMAT_UNSPECIFIED: CalibrationFormat.ValueType  # 0
+"""Refused."""
+CALIBRATION_FORMAT_QUALISYS: CalibrationFormat.ValueType  # 1
+"""Qualisys Track Manager, `.qca.txt`: one file, many cameras, named by their
+serial. Millimetres.
+"""
+CALIBRATION_FORMAT_OPENCV: CalibrationFormat.ValueType  # 2
+"""OpenCV's FileStorage in YAML, JSON or XML, with the names of its samples:
+camera_matrix, distortion_coefficients, image_width, image_height,
+fisheye_model, and rvec and tvec, or R and T. A camera has one file,
+`<name>.<suffix>`, or two, `intr_<name>.<suffix>` and
+`extr_<name>.<suffix>`.
+"""
+CALIBRATION_FORMAT_WILDTRACK: CalibrationFormat.ValueType  # 3
+"""WILDTRACK: two files for each camera, `intr_<name>.xml` and
+`extr_<name>.xml`. Centimetres.
+"""
+Global___CalibrationFormat: _TypeAlias = CalibrationFormat  # noqa: Y015
+
+class _UnlocatedReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnlocatedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnlocatedReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNLOCATED_REASON_UNSPECIFIED: _UnlocatedReason.ValueType  # 0
+    """The point is located."""
+    UNLOCATED_REASON_NOT_VISIBLE: _UnlocatedReason.ValueType  # 1
+    """The feet are not seen: the visibility is 0."""
+    UNLOCATED_REASON_OUTSIDE_LENS: _UnlocatedReason.ValueType  # 2
+    """The lens shows nothing there, as its model describes it: the point lies
+    outside the radius within which the distortion can be undone.
+    """
+    UNLOCATED_REASON_HORIZON: _UnlocatedReason.ValueType  # 3
+    """The point lies beyond the horizon, on it or within 3 standard deviations of
+    it.
+    """
+    UNLOCATED_REASON_UNCERTAIN: _UnlocatedReason.ValueType  # 4
+    """The larger standard deviation on the floor exceeds 5 m."""
+
+class UnlocatedReason(_UnlocatedReason, metaclass=_UnlocatedReasonEnumTypeWrapper):
+    """Why a point has no position on the floor."""
+
+UNLOCATED_REASON_UNSPECIFIED: UnlocatedReason.ValueType  # 0
+"""The point is located."""
+UNLOCATED_REASON_NOT_VISIBLE: UnlocatedReason.ValueType  # 1
+"""The feet are not seen: the visibility is 0."""
+UNLOCATED_REASON_OUTSIDE_LENS: UnlocatedReason.ValueType  # 2
+"""The lens shows nothing there, as its model describes it: the point lies
+outside the radius within which the distortion can be undone.
+"""
+UNLOCATED_REASON_HORIZON: UnlocatedReason.ValueType  # 3
+"""The point lies beyond the horizon, on it or within 3 standard deviations of
+it.
+"""
+UNLOCATED_REASON_UNCERTAIN: UnlocatedReason.ValueType  # 4
+"""The larger standard deviation on the floor exceeds 5 m."""
+Global___UnlocatedReason: _TypeAlias = UnlocatedReason  # noqa: Y015
 
 @_typing.final
 class CreateEnvironmentRequest(_message.Message):
@@ -1049,6 +1136,7 @@ class FitCalibrationRequest(_message.Message):
     POINT_PAIRS_FIELD_NUMBER: _builtins.int
     IMAGE_SIZE_FIELD_NUMBER: _builtins.int
     INLIER_THRESHOLD_M_FIELD_NUMBER: _builtins.int
+    LENS_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
     camera_id: _builtins.str
@@ -1065,6 +1153,12 @@ class FitCalibrationRequest(_message.Message):
     def image_size(self) -> _geometry_pb2.ImageSize:
         """Size of the picture that the points were marked in."""
 
+    @_builtins.property
+    def lens(self) -> _environment_pb2.Lens:
+        """The camera's optics. Points are freed of its distortion before the fit, and
+        the calibration carries it. Absent means no distortion.
+        """
+
     def __init__(
         self,
         *,
@@ -1073,10 +1167,11 @@ class FitCalibrationRequest(_message.Message):
         point_pairs: _abc.Iterable[_environment_pb2.PointPair] | None = ...,
         image_size: _geometry_pb2.ImageSize | None = ...,
         inlier_threshold_m: _builtins.float | None = ...,
+        lens: _environment_pb2.Lens | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_inlier_threshold_m", b"_inlier_threshold_m", "image_size", b"image_size", "inlier_threshold_m", b"inlier_threshold_m"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_inlier_threshold_m", b"_inlier_threshold_m", "image_size", b"image_size", "inlier_threshold_m", b"inlier_threshold_m", "lens", b"lens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_inlier_threshold_m", b"_inlier_threshold_m", "camera_id", b"camera_id", "environment_id", b"environment_id", "image_size", b"image_size", "inlier_threshold_m", b"inlier_threshold_m", "point_pairs", b"point_pairs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_inlier_threshold_m", b"_inlier_threshold_m", "camera_id", b"camera_id", "environment_id", b"environment_id", "image_size", b"image_size", "inlier_threshold_m", b"inlier_threshold_m", "lens", b"lens", "point_pairs", b"point_pairs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__inlier_threshold_m: _TypeAlias = _typing.Literal["inlier_threshold_m"]  # noqa: Y015
     _WhichOneofArgType__inlier_threshold_m: _TypeAlias = _typing.Literal["_inlier_threshold_m", b"_inlier_threshold_m"]  # noqa: Y015
@@ -1147,6 +1242,231 @@ class PointResidual(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PointResidual: _TypeAlias = PointResidual  # noqa: Y015
+
+@_typing.final
+class CalibrationFile(_message.Message):
+    """A file with calibrations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name. Files of one camera are paired by it. At most 200 characters."""
+    content: _builtins.str
+    """Text. At most 1 MiB."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        content: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CalibrationFile: _TypeAlias = CalibrationFile  # noqa: Y015
+
+@_typing.final
+class ImportCalibrationsRequest(_message.Message):
+    """Calibrations to import."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class CameraIdsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ENVIRONMENT_ID_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    CAMERA_IDS_FIELD_NUMBER: _builtins.int
+    FLOOR_HEIGHT_M_FIELD_NUMBER: _builtins.int
+    METRES_PER_UNIT_FIELD_NUMBER: _builtins.int
+    AXES_FIELD_NUMBER: _builtins.int
+    IMAGE_SIZE_FIELD_NUMBER: _builtins.int
+    IMAGE_SCALE_FIELD_NUMBER: _builtins.int
+    environment_id: _builtins.str
+    """Environment."""
+    format: Global___CalibrationFormat.ValueType
+    """How the files are written."""
+    floor_height_m: _builtins.float
+    """Height of the floor above the origin of the files, metres. Absent means 0."""
+    metres_per_unit: _builtins.float
+    """Length of the files' unit, metres. Range: > 0. Absent means what the format
+    uses, 1 for OpenCV.
+    """
+    axes: _builtins.str
+    """Which axes of the files point along the floor's x, along its y, and
+    upwards, such as "x,-z,y". The three form a right-handed frame. Empty means
+    "x,y,z".
+    """
+    image_scale: _builtins.float
+    """Factor from those pictures to the pictures that the cameras deliver, before
+    their own crop and scale, which are taken into account. Range: (0, 4].
+    Absent means 1.
+    """
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___CalibrationFile]:
+        """The files. Range: 1 to 200."""
+
+    @_builtins.property
+    def camera_ids(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Which camera each name in the files stands for. A name that is not here
+        stands for the camera whose camera_id is the same in lower case, with a
+        hyphen for what is neither a letter nor a digit.
+        """
+
+    @_builtins.property
+    def image_size(self) -> _geometry_pb2.ImageSize:
+        """Size of the pictures that the files hold for. Needed where they do not
+        tell. WILDTRACK's is 1920 by 1080 when absent.
+        """
+
+    def __init__(
+        self,
+        *,
+        environment_id: _builtins.str = ...,
+        format: Global___CalibrationFormat.ValueType = ...,
+        files: _abc.Iterable[Global___CalibrationFile] | None = ...,
+        camera_ids: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        floor_height_m: _builtins.float | None = ...,
+        metres_per_unit: _builtins.float | None = ...,
+        axes: _builtins.str = ...,
+        image_size: _geometry_pb2.ImageSize | None = ...,
+        image_scale: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_floor_height_m", b"_floor_height_m", "_image_scale", b"_image_scale", "_metres_per_unit", b"_metres_per_unit", "floor_height_m", b"floor_height_m", "image_scale", b"image_scale", "image_size", b"image_size", "metres_per_unit", b"metres_per_unit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_floor_height_m", b"_floor_height_m", "_image_scale", b"_image_scale", "_metres_per_unit", b"_metres_per_unit", "axes", b"axes", "camera_ids", b"camera_ids", "environment_id", b"environment_id", "files", b"files", "floor_height_m", b"floor_height_m", "format", b"format", "image_scale", b"image_scale", "image_size", b"image_size", "metres_per_unit", b"metres_per_unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__floor_height_m: _TypeAlias = _typing.Literal["floor_height_m"]  # noqa: Y015
+    _WhichOneofArgType__floor_height_m: _TypeAlias = _typing.Literal["_floor_height_m", b"_floor_height_m"]  # noqa: Y015
+    _WhichOneofReturnType__image_scale: _TypeAlias = _typing.Literal["image_scale"]  # noqa: Y015
+    _WhichOneofArgType__image_scale: _TypeAlias = _typing.Literal["_image_scale", b"_image_scale"]  # noqa: Y015
+    _WhichOneofReturnType__metres_per_unit: _TypeAlias = _typing.Literal["metres_per_unit"]  # noqa: Y015
+    _WhichOneofArgType__metres_per_unit: _TypeAlias = _typing.Literal["_metres_per_unit", b"_metres_per_unit"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__floor_height_m) -> _WhichOneofReturnType__floor_height_m | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__image_scale) -> _WhichOneofReturnType__image_scale | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__metres_per_unit) -> _WhichOneofReturnType__metres_per_unit | None: ...
+
+Global___ImportCalibrationsRequest: _TypeAlias = ImportCalibrationsRequest  # noqa: Y015
+
+@_typing.final
+class ImportCalibrationsResponse(_message.Message):
+    """What an import of calibrations did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALIBRATIONS_FIELD_NUMBER: _builtins.int
+    UNMATCHED_NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def calibrations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportedCalibration]:
+        """One for each camera of the files that the environment has, by camera_id."""
+
+    @_builtins.property
+    def unmatched_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Cameras of the files that the environment does not have, by name."""
+
+    def __init__(
+        self,
+        *,
+        calibrations: _abc.Iterable[Global___ImportedCalibration] | None = ...,
+        unmatched_names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibrations", b"calibrations", "unmatched_names", b"unmatched_names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportCalibrationsResponse: _TypeAlias = ImportCalibrationsResponse  # noqa: Y015
+
+@_typing.final
+class ImportedCalibration(_message.Message):
+    """What was imported for one camera."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CALIBRATION_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name in the files."""
+    @_builtins.property
+    def calibration(self) -> _environment_pb2.Calibration:
+        """As stored. Its revision is 0 and it has no image_to_floor when the files do
+        not tell where the camera is: then nothing is stored, and FitCalibration
+        makes a calibration of its lens and of point pairs.
+        """
+
+    @_builtins.property
+    def position(self) -> Global___CameraPosition:
+        """Where the camera is. Absent when the files do not tell."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        calibration: _environment_pb2.Calibration | None = ...,
+        position: Global___CameraPosition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "name", b"name", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportedCalibration: _TypeAlias = ImportedCalibration  # noqa: Y015
+
+@_typing.final
+class CameraPosition(_message.Message):
+    """Where a camera is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINT_FIELD_NUMBER: _builtins.int
+    HEIGHT_M_FIELD_NUMBER: _builtins.int
+    height_m: _builtins.float
+    """Height above the floor, metres. Range: > 0."""
+    @_builtins.property
+    def point(self) -> _geometry_pb2.FloorPoint:
+        """The floor's point below the camera."""
+
+    def __init__(
+        self,
+        *,
+        point: _geometry_pb2.FloorPoint | None = ...,
+        height_m: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["point", b"point"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["height_m", b"height_m", "point", b"point"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CameraPosition: _TypeAlias = CameraPosition  # noqa: Y015
 
 @_typing.final
 class SetFloorPlanRequest(_message.Message):
@@ -1466,20 +1786,22 @@ class ProjectedPoint(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POSITION_FIELD_NUMBER: _builtins.int
+    UNLOCATED_REASON_FIELD_NUMBER: _builtins.int
+    unlocated_reason: Global___UnlocatedReason.ValueType
+    """Why there is no position. Unspecified when there is one."""
     @_builtins.property
     def position(self) -> _geometry_pb2.FloorPosition:
-        """Position. Absent when the point is not visible, beyond the horizon, or too
-        uncertain to mean anything.
-        """
+        """Position. Absent when the point could not be located."""
 
     def __init__(
         self,
         *,
         position: _geometry_pb2.FloorPosition | None = ...,
+        unlocated_reason: Global___UnlocatedReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "unlocated_reason", b"unlocated_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

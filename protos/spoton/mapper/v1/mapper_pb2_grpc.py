@@ -145,6 +145,11 @@ class MapperServiceStub(object):
                 request_serializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.FitCalibrationRequest.SerializeToString,
                 response_deserializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.FitCalibrationResponse.FromString,
                 _registered_method=True)
+        self.ImportCalibrations = channel.unary_unary(
+                '/spoton.mapper.v1.MapperService/ImportCalibrations',
+                request_serializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.ImportCalibrationsRequest.SerializeToString,
+                response_deserializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.ImportCalibrationsResponse.FromString,
+                _registered_method=True)
         self.SetFloorPlan = channel.unary_unary(
                 '/spoton.mapper.v1.MapperService/SetFloorPlan',
                 request_serializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.SetFloorPlanRequest.SerializeToString,
@@ -330,6 +335,14 @@ class MapperServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportCalibrations(self, request, context):
+        """Reads calibrations as other systems write them and adds one to each camera
+        that the files describe. All or nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetFloorPlan(self, request, context):
         """Stores the plan of a level, replacing the one before.
         """
@@ -470,6 +483,11 @@ def add_MapperServiceServicer_to_server(servicer, server):
                     servicer.FitCalibration,
                     request_deserializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.FitCalibrationRequest.FromString,
                     response_serializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.FitCalibrationResponse.SerializeToString,
+            ),
+            'ImportCalibrations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportCalibrations,
+                    request_deserializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.ImportCalibrationsRequest.FromString,
+                    response_serializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.ImportCalibrationsResponse.SerializeToString,
             ),
             'SetFloorPlan': grpc.unary_unary_rpc_method_handler(
                     servicer.SetFloorPlan,
@@ -1087,6 +1105,33 @@ class MapperService(object):
             '/spoton.mapper.v1.MapperService/FitCalibration',
             spoton_dot_mapper_dot_v1_dot_mapper__pb2.FitCalibrationRequest.SerializeToString,
             spoton_dot_mapper_dot_v1_dot_mapper__pb2.FitCalibrationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportCalibrations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spoton.mapper.v1.MapperService/ImportCalibrations',
+            spoton_dot_mapper_dot_v1_dot_mapper__pb2.ImportCalibrationsRequest.SerializeToString,
+            spoton_dot_mapper_dot_v1_dot_mapper__pb2.ImportCalibrationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -84,6 +84,10 @@ class MapperServiceStub:
     """Lists a camera's calibrations, newest first."""
     FitCalibration: _grpc.UnaryUnaryMultiCallable[_mapper_pb2.FitCalibrationRequest, _mapper_pb2.FitCalibrationResponse]
     """Fits a homography to points, robustly. Stores nothing."""
+    ImportCalibrations: _grpc.UnaryUnaryMultiCallable[_mapper_pb2.ImportCalibrationsRequest, _mapper_pb2.ImportCalibrationsResponse]
+    """Reads calibrations as other systems write them and adds one to each camera
+    that the files describe. All or nothing.
+    """
     SetFloorPlan: _grpc.UnaryUnaryMultiCallable[_mapper_pb2.SetFloorPlanRequest, _mapper_pb2.SetFloorPlanResponse]
     """Stores the plan of a level, replacing the one before."""
     GetFloorPlan: _grpc.UnaryUnaryMultiCallable[_mapper_pb2.GetFloorPlanRequest, _mapper_pb2.GetFloorPlanResponse]
@@ -149,6 +153,10 @@ class MapperServiceAsyncStub(MapperServiceStub):
     """Lists a camera's calibrations, newest first."""
     FitCalibration: _aio.UnaryUnaryMultiCallable[_mapper_pb2.FitCalibrationRequest, _mapper_pb2.FitCalibrationResponse]  # type: ignore[assignment]
     """Fits a homography to points, robustly. Stores nothing."""
+    ImportCalibrations: _aio.UnaryUnaryMultiCallable[_mapper_pb2.ImportCalibrationsRequest, _mapper_pb2.ImportCalibrationsResponse]  # type: ignore[assignment]
+    """Reads calibrations as other systems write them and adds one to each camera
+    that the files describe. All or nothing.
+    """
     SetFloorPlan: _aio.UnaryUnaryMultiCallable[_mapper_pb2.SetFloorPlanRequest, _mapper_pb2.SetFloorPlanResponse]  # type: ignore[assignment]
     """Stores the plan of a level, replacing the one before."""
     GetFloorPlan: _aio.UnaryUnaryMultiCallable[_mapper_pb2.GetFloorPlanRequest, _mapper_pb2.GetFloorPlanResponse]  # type: ignore[assignment]
@@ -343,6 +351,16 @@ class MapperServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_mapper_pb2.FitCalibrationResponse, _abc.Awaitable[_mapper_pb2.FitCalibrationResponse]]:
         """Fits a homography to points, robustly. Stores nothing."""
+
+    @_abc_1.abstractmethod
+    def ImportCalibrations(
+        self,
+        request: _mapper_pb2.ImportCalibrationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mapper_pb2.ImportCalibrationsResponse, _abc.Awaitable[_mapper_pb2.ImportCalibrationsResponse]]:
+        """Reads calibrations as other systems write them and adds one to each camera
+        that the files describe. All or nothing.
+        """
 
     @_abc_1.abstractmethod
     def SetFloorPlan(

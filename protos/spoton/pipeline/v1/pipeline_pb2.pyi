@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from spoton.common.v1 import events_pb2 as _events_pb2
+from spoton.mapper.v1 import environment_pb2 as _environment_pb2
 from spoton.reid.v1 import reid_pb2 as _reid_pb2
 import builtins as _builtins
 import sys
@@ -113,6 +114,7 @@ class CreateSessionRequest(_message.Message):
     FRAME_SET_RATE_HZ_FIELD_NUMBER: _builtins.int
     LATE_TOLERANCE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PERCEPTION_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
     frame_set_rate_hz: _builtins.float
@@ -141,6 +143,12 @@ class CreateSessionRequest(_message.Message):
         two intervals. Recordings wait for each other without limit.
         """
 
+    @_builtins.property
+    def perception(self) -> _environment_pb2.Perception:
+        """Models and tracker in place of the environment's. What is left empty is as
+        the environment has it.
+        """
+
     def __init__(
         self,
         *,
@@ -151,10 +159,11 @@ class CreateSessionRequest(_message.Message):
         frame_set_rate_hz: _builtins.float | None = ...,
         late_tolerance: _duration_pb2.Duration | None = ...,
         request_id: _builtins.str = ...,
+        perception: _environment_pb2.Perception | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_frame_set_rate_hz", b"_frame_set_rate_hz", "evidence", b"evidence", "frame_set_rate_hz", b"frame_set_rate_hz", "late_tolerance", b"late_tolerance", "pace", b"pace"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_frame_set_rate_hz", b"_frame_set_rate_hz", "evidence", b"evidence", "frame_set_rate_hz", b"frame_set_rate_hz", "late_tolerance", b"late_tolerance", "pace", b"pace", "perception", b"perception"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frame_set_rate_hz", b"_frame_set_rate_hz", "camera_ids", b"camera_ids", "environment_id", b"environment_id", "evidence", b"evidence", "frame_set_rate_hz", b"frame_set_rate_hz", "late_tolerance", b"late_tolerance", "pace", b"pace", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frame_set_rate_hz", b"_frame_set_rate_hz", "camera_ids", b"camera_ids", "environment_id", b"environment_id", "evidence", b"evidence", "frame_set_rate_hz", b"frame_set_rate_hz", "late_tolerance", b"late_tolerance", "pace", b"pace", "perception", b"perception", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__frame_set_rate_hz: _TypeAlias = _typing.Literal["frame_set_rate_hz"]  # noqa: Y015
     _WhichOneofArgType__frame_set_rate_hz: _TypeAlias = _typing.Literal["_frame_set_rate_hz", b"_frame_set_rate_hz"]  # noqa: Y015
@@ -236,6 +245,7 @@ class Session(_message.Message):
     PACE_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     END_TO_END_LATENCY_FIELD_NUMBER: _builtins.int
+    PERCEPTION_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Name, chosen by the server."""
     environment_id: _builtins.str
@@ -284,6 +294,12 @@ class Session(_message.Message):
     def end_to_end_latency(self) -> Global___Latency:
         """From decoding a frame set's last frame to its commit."""
 
+    @_builtins.property
+    def perception(self) -> _environment_pb2.Perception:
+        """Models and tracker, fixed when the session was created. Empty names mean
+        the services' defaults.
+        """
+
     def __init__(
         self,
         *,
@@ -304,10 +320,11 @@ class Session(_message.Message):
         pace: Global___Pace | None = ...,
         evidence: _reid_pb2.AssociationEvidence | None = ...,
         end_to_end_latency: Global___Latency | None = ...,
+        perception: _environment_pb2.Perception | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_to_end_latency", b"end_to_end_latency", "error", b"error", "evidence", b"evidence", "pace", b"pace", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_to_end_latency", b"end_to_end_latency", "error", b"error", "evidence", b"evidence", "pace", b"pace", "perception", b"perception", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision", "cameras", b"cameras", "create_time", b"create_time", "desired_revision", b"desired_revision", "end_to_end_latency", b"end_to_end_latency", "environment_id", b"environment_id", "epoch", b"epoch", "error", b"error", "evidence", b"evidence", "frame_sets", b"frame_sets", "late_frames", b"late_frames", "owner", b"owner", "pace", b"pace", "session_id", b"session_id", "state", b"state", "timeline_id", b"timeline_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision", "cameras", b"cameras", "create_time", b"create_time", "desired_revision", b"desired_revision", "end_to_end_latency", b"end_to_end_latency", "environment_id", b"environment_id", "epoch", b"epoch", "error", b"error", "evidence", b"evidence", "frame_sets", b"frame_sets", "late_frames", b"late_frames", "owner", b"owner", "pace", b"pace", "perception", b"perception", "session_id", b"session_id", "state", b"state", "timeline_id", b"timeline_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

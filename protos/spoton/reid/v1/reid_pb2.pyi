@@ -33,8 +33,11 @@ class EmbedRequest(_message.Message):
     FRAME_FIELD_NUMBER: _builtins.int
     CROP_ID_FIELD_NUMBER: _builtins.int
     CROP_FIELD_NUMBER: _builtins.int
+    MODEL_ID_FIELD_NUMBER: _builtins.int
     crop_id: _builtins.int
     """Number chosen by the client and returned with the answer."""
+    model_id: _builtins.str
+    """Embedder to use. Empty means the default."""
     @_builtins.property
     def frame(self) -> _frame_pb2.FrameRef:
         """Frame that the crop was cut from."""
@@ -49,10 +52,11 @@ class EmbedRequest(_message.Message):
         frame: _frame_pb2.FrameRef | None = ...,
         crop_id: _builtins.int = ...,
         crop: _frame_pb2.Image | None = ...,
+        model_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crop", b"crop", "frame", b"frame"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crop", b"crop", "crop_id", b"crop_id", "frame", b"frame"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crop", b"crop", "crop_id", b"crop_id", "frame", b"frame", "model_id", b"model_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -119,6 +123,9 @@ class EmbedImageRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CROP_FIELD_NUMBER: _builtins.int
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    model_id: _builtins.str
+    """Embedder to use. Empty means the default."""
     @_builtins.property
     def crop(self) -> _frame_pb2.Image:
         """The person."""
@@ -127,10 +134,11 @@ class EmbedImageRequest(_message.Message):
         self,
         *,
         crop: _frame_pb2.Image | None = ...,
+        model_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["crop", b"crop"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crop", b"crop"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crop", b"crop", "model_id", b"model_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -162,16 +170,21 @@ Global___EmbedImageResponse: _TypeAlias = EmbedImageResponse  # noqa: Y015
 
 @_typing.final
 class GetModelRequest(_message.Message):
-    """Asks for the running embedder."""
+    """Asks for a running embedder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    model_id: _builtins.str
+    """The embedder. Empty means the default."""
     def __init__(
         self,
+        *,
+        model_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_id", b"model_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -179,7 +192,7 @@ Global___GetModelRequest: _TypeAlias = GetModelRequest  # noqa: Y015
 
 @_typing.final
 class GetModelResponse(_message.Message):
-    """Describes the running embedder."""
+    """Describes a running embedder."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -200,6 +213,51 @@ class GetModelResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetModelResponse: _TypeAlias = GetModelResponse  # noqa: Y015
+
+@_typing.final
+class ListModelsRequest(_message.Message):
+    """Asks for all running embedders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
+
+@_typing.final
+class ListModelsResponse(_message.Message):
+    """Describes all running embedders."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODELS_FIELD_NUMBER: _builtins.int
+    DEFAULT_MODEL_ID_FIELD_NUMBER: _builtins.int
+    default_model_id: _builtins.str
+    """Embedder that serves requests which name none."""
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___EmbedderModel]:
+        """The embedders, the default first. Never empty."""
+
+    def __init__(
+        self,
+        *,
+        models: _abc.Iterable[Global___EmbedderModel] | None = ...,
+        default_model_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_model_id", b"default_model_id", "models", b"models"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
 @_typing.final
 class EmbedderModel(_message.Message):
@@ -318,6 +376,7 @@ class AssociateOpen(_message.Message):
     SESSION_ID_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
+    EMBEDDER_MODEL_ID_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment of the timeline."""
     timeline_id: _builtins.str
@@ -327,6 +386,11 @@ class AssociateOpen(_message.Message):
     epoch: _builtins.int
     """The session owner's epoch. Range: >= 1. An older one than the timeline has
     seen is refused.
+    """
+    embedder_model_id: _builtins.str
+    """Embedder whose vectors are compared. Empty means the default. A timeline
+    may be opened with another one than before: its persons go on, those in
+    sight by where they stand, and gather vectors of the new model.
     """
     @_builtins.property
     def evidence(self) -> Global___AssociationEvidence:
@@ -340,10 +404,11 @@ class AssociateOpen(_message.Message):
         session_id: _builtins.str = ...,
         epoch: _builtins.int = ...,
         evidence: Global___AssociationEvidence | None = ...,
+        embedder_model_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment_id", b"environment_id", "epoch", b"epoch", "evidence", b"evidence", "session_id", b"session_id", "timeline_id", b"timeline_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedder_model_id", b"embedder_model_id", "environment_id", b"environment_id", "epoch", b"epoch", "evidence", b"evidence", "session_id", b"session_id", "timeline_id", b"timeline_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -927,15 +992,20 @@ class SearchIdentitiesRequest(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     MIN_SIMILARITY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    MODEL_ID_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment to search."""
     min_similarity: _builtins.float
     """Least cosine similarity. Absent means no limit. Range: [-1, 1]."""
     limit: _builtins.int
     """Most results. Range: 1 to 100; 0 means 10."""
+    model_id: _builtins.str
+    """Embedder whose vectors are searched. Empty means that of the embedding, or
+    the default for an image. Another one than that of the embedding is refused.
+    """
     @_builtins.property
     def embedding(self) -> _frame_pb2.Embedding:
-        """A vector of the running embedder."""
+        """A vector of a running embedder."""
 
     @_builtins.property
     def image(self) -> _frame_pb2.Image:
@@ -969,10 +1039,11 @@ class SearchIdentitiesRequest(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         min_similarity: _builtins.float | None = ...,
         limit: _builtins.int = ...,
+        model_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "embedding", b"embedding", "end_time", b"end_time", "image", b"image", "min_similarity", b"min_similarity", "query", b"query", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "camera_ids", b"camera_ids", "embedding", b"embedding", "end_time", b"end_time", "environment_id", b"environment_id", "image", b"image", "limit", b"limit", "min_similarity", b"min_similarity", "query", b"query", "start_time", b"start_time", "timeline_ids", b"timeline_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "camera_ids", b"camera_ids", "embedding", b"embedding", "end_time", b"end_time", "environment_id", b"environment_id", "image", b"image", "limit", b"limit", "min_similarity", b"min_similarity", "model_id", b"model_id", "query", b"query", "start_time", b"start_time", "timeline_ids", b"timeline_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_similarity: _TypeAlias = _typing.Literal["min_similarity"]  # noqa: Y015
     _WhichOneofArgType__min_similarity: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity"]  # noqa: Y015
@@ -1216,3 +1287,69 @@ class GetIdentityCropResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetIdentityCropResponse: _TypeAlias = GetIdentityCropResponse  # noqa: Y015
+
+@_typing.final
+class ReembedIdentitiesRequest(_message.Message):
+    """Asks for vectors of another model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_ID_FIELD_NUMBER: _builtins.int
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    TIMELINE_ID_FIELD_NUMBER: _builtins.int
+    environment_id: _builtins.str
+    """Environment of the persons."""
+    model_id: _builtins.str
+    """Embedder that the vectors are of. Empty means the default."""
+    timeline_id: _builtins.str
+    """Only persons of this timeline. Empty means all timelines."""
+    def __init__(
+        self,
+        *,
+        environment_id: _builtins.str = ...,
+        model_id: _builtins.str = ...,
+        timeline_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment_id", b"environment_id", "model_id", b"model_id", "timeline_id", b"timeline_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReembedIdentitiesRequest: _TypeAlias = ReembedIdentitiesRequest  # noqa: Y015
+
+@_typing.final
+class ReembedIdentitiesResponse(_message.Message):
+    """How far it is. The last message of a call that ends well has
+    done + skipped + failed = total.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DONE_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    done: _builtins.int
+    """Persons who got a vector in this call."""
+    skipped: _builtins.int
+    """Persons who had one, or were merged into another meanwhile."""
+    failed: _builtins.int
+    """Persons of whom there is no picture, or none that can be used."""
+    total: _builtins.int
+    """Persons when the call began, those merged into others left out."""
+    def __init__(
+        self,
+        *,
+        done: _builtins.int = ...,
+        skipped: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "failed", b"failed", "skipped", b"skipped", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReembedIdentitiesResponse: _TypeAlias = ReembedIdentitiesResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class ReidServiceStub(object):
                 request_serializer=spoton_dot_reid_dot_v1_dot_reid__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=spoton_dot_reid_dot_v1_dot_reid__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.ListModels = channel.unary_unary(
+                '/spoton.reid.v1.ReidService/ListModels',
+                request_serializer=spoton_dot_reid_dot_v1_dot_reid__pb2.ListModelsRequest.SerializeToString,
+                response_deserializer=spoton_dot_reid_dot_v1_dot_reid__pb2.ListModelsResponse.FromString,
+                _registered_method=True)
         self.Associate = channel.stream_stream(
                 '/spoton.reid.v1.ReidService/Associate',
                 request_serializer=spoton_dot_reid_dot_v1_dot_reid__pb2.AssociateRequest.SerializeToString,
@@ -75,6 +80,11 @@ class ReidServiceStub(object):
                 request_serializer=spoton_dot_reid_dot_v1_dot_reid__pb2.GetIdentityCropRequest.SerializeToString,
                 response_deserializer=spoton_dot_reid_dot_v1_dot_reid__pb2.GetIdentityCropResponse.FromString,
                 _registered_method=True)
+        self.ReembedIdentities = channel.unary_stream(
+                '/spoton.reid.v1.ReidService/ReembedIdentities',
+                request_serializer=spoton_dot_reid_dot_v1_dot_reid__pb2.ReembedIdentitiesRequest.SerializeToString,
+                response_deserializer=spoton_dot_reid_dot_v1_dot_reid__pb2.ReembedIdentitiesResponse.FromString,
+                _registered_method=True)
 
 
 class ReidServiceServicer(object):
@@ -98,7 +108,14 @@ class ReidServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Describes the embedder that is running, and the crops that it wants.
+        """Describes an embedder that is running, and the crops that it wants.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModels(self, request, context):
+        """Lists the embedders that are running.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,6 +164,19 @@ class ReidServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReembedIdentities(self, request, context):
+        """Gives the persons of an environment vectors of another model, computed from
+        their best pictures, so that they can be found and recognised with it.
+
+        Persons who have a vector of the model are skipped, so the call may be
+        repeated and goes on where it ended. A picture that is missing or cannot be
+        used is counted. What was stored stays when the call ends early; it ends
+        with UNAVAILABLE when a store is away for too long.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReidServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -164,6 +194,11 @@ def add_ReidServiceServicer_to_server(servicer, server):
                     servicer.GetModel,
                     request_deserializer=spoton_dot_reid_dot_v1_dot_reid__pb2.GetModelRequest.FromString,
                     response_serializer=spoton_dot_reid_dot_v1_dot_reid__pb2.GetModelResponse.SerializeToString,
+            ),
+            'ListModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModels,
+                    request_deserializer=spoton_dot_reid_dot_v1_dot_reid__pb2.ListModelsRequest.FromString,
+                    response_serializer=spoton_dot_reid_dot_v1_dot_reid__pb2.ListModelsResponse.SerializeToString,
             ),
             'Associate': grpc.stream_stream_rpc_method_handler(
                     servicer.Associate,
@@ -189,6 +224,11 @@ def add_ReidServiceServicer_to_server(servicer, server):
                     servicer.GetIdentityCrop,
                     request_deserializer=spoton_dot_reid_dot_v1_dot_reid__pb2.GetIdentityCropRequest.FromString,
                     response_serializer=spoton_dot_reid_dot_v1_dot_reid__pb2.GetIdentityCropResponse.SerializeToString,
+            ),
+            'ReembedIdentities': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReembedIdentities,
+                    request_deserializer=spoton_dot_reid_dot_v1_dot_reid__pb2.ReembedIdentitiesRequest.FromString,
+                    response_serializer=spoton_dot_reid_dot_v1_dot_reid__pb2.ReembedIdentitiesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -273,6 +313,33 @@ class ReidService(object):
             '/spoton.reid.v1.ReidService/GetModel',
             spoton_dot_reid_dot_v1_dot_reid__pb2.GetModelRequest.SerializeToString,
             spoton_dot_reid_dot_v1_dot_reid__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spoton.reid.v1.ReidService/ListModels',
+            spoton_dot_reid_dot_v1_dot_reid__pb2.ListModelsRequest.SerializeToString,
+            spoton_dot_reid_dot_v1_dot_reid__pb2.ListModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -408,6 +475,33 @@ class ReidService(object):
             '/spoton.reid.v1.ReidService/GetIdentityCrop',
             spoton_dot_reid_dot_v1_dot_reid__pb2.GetIdentityCropRequest.SerializeToString,
             spoton_dot_reid_dot_v1_dot_reid__pb2.GetIdentityCropResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReembedIdentities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/spoton.reid.v1.ReidService/ReembedIdentities',
+            spoton_dot_reid_dot_v1_dot_reid__pb2.ReembedIdentitiesRequest.SerializeToString,
+            spoton_dot_reid_dot_v1_dot_reid__pb2.ReembedIdentitiesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,7 +41,9 @@ class ReidServiceStub:
     EmbedImage: _grpc.UnaryUnaryMultiCallable[_reid_pb2.EmbedImageRequest, _reid_pb2.EmbedImageResponse]
     """Computes the appearance vector of one crop."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_reid_pb2.GetModelRequest, _reid_pb2.GetModelResponse]
-    """Describes the embedder that is running, and the crops that it wants."""
+    """Describes an embedder that is running, and the crops that it wants."""
+    ListModels: _grpc.UnaryUnaryMultiCallable[_reid_pb2.ListModelsRequest, _reid_pb2.ListModelsResponse]
+    """Lists the embedders that are running."""
     Associate: _grpc.StreamStreamMultiCallable[_reid_pb2.AssociateRequest, _reid_pb2.AssociateResponse]
     """Assigns the tracks of all cameras of one timeline to persons, one frame
     set at a time, in order.
@@ -61,6 +63,15 @@ class ReidServiceStub:
     """Lists the persons of an environment, by ascending global_id."""
     GetIdentityCrop: _grpc.UnaryUnaryMultiCallable[_reid_pb2.GetIdentityCropRequest, _reid_pb2.GetIdentityCropResponse]
     """Reads the best picture of a person."""
+    ReembedIdentities: _grpc.UnaryStreamMultiCallable[_reid_pb2.ReembedIdentitiesRequest, _reid_pb2.ReembedIdentitiesResponse]
+    """Gives the persons of an environment vectors of another model, computed from
+    their best pictures, so that they can be found and recognised with it.
+
+    Persons who have a vector of the model are skipped, so the call may be
+    repeated and goes on where it ended. A picture that is missing or cannot be
+    used is counted. What was stored stays when the call ends early; it ends
+    with UNAVAILABLE when a store is away for too long.
+    """
 
 @_typing.type_check_only
 class ReidServiceAsyncStub(ReidServiceStub):
@@ -75,7 +86,9 @@ class ReidServiceAsyncStub(ReidServiceStub):
     EmbedImage: _aio.UnaryUnaryMultiCallable[_reid_pb2.EmbedImageRequest, _reid_pb2.EmbedImageResponse]  # type: ignore[assignment]
     """Computes the appearance vector of one crop."""
     GetModel: _aio.UnaryUnaryMultiCallable[_reid_pb2.GetModelRequest, _reid_pb2.GetModelResponse]  # type: ignore[assignment]
-    """Describes the embedder that is running, and the crops that it wants."""
+    """Describes an embedder that is running, and the crops that it wants."""
+    ListModels: _aio.UnaryUnaryMultiCallable[_reid_pb2.ListModelsRequest, _reid_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """Lists the embedders that are running."""
     Associate: _aio.StreamStreamMultiCallable[_reid_pb2.AssociateRequest, _reid_pb2.AssociateResponse]  # type: ignore[assignment]
     """Assigns the tracks of all cameras of one timeline to persons, one frame
     set at a time, in order.
@@ -95,6 +108,15 @@ class ReidServiceAsyncStub(ReidServiceStub):
     """Lists the persons of an environment, by ascending global_id."""
     GetIdentityCrop: _aio.UnaryUnaryMultiCallable[_reid_pb2.GetIdentityCropRequest, _reid_pb2.GetIdentityCropResponse]  # type: ignore[assignment]
     """Reads the best picture of a person."""
+    ReembedIdentities: _aio.UnaryStreamMultiCallable[_reid_pb2.ReembedIdentitiesRequest, _reid_pb2.ReembedIdentitiesResponse]  # type: ignore[assignment]
+    """Gives the persons of an environment vectors of another model, computed from
+    their best pictures, so that they can be found and recognised with it.
+
+    Persons who have a vector of the model are skipped, so the call may be
+    repeated and goes on where it ended. A picture that is missing or cannot be
+    used is counted. What was stored stays when the call ends early; it ends
+    with UNAVAILABLE when a store is away for too long.
+    """
 
 class ReidServiceServicer(metaclass=_abc_1.ABCMeta):
     """Recognises people: what they look like, and who is who across cameras."""
@@ -124,7 +146,15 @@ class ReidServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reid_pb2.GetModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reid_pb2.GetModelResponse, _abc.Awaitable[_reid_pb2.GetModelResponse]]:
-        """Describes the embedder that is running, and the crops that it wants."""
+        """Describes an embedder that is running, and the crops that it wants."""
+
+    @_abc_1.abstractmethod
+    def ListModels(
+        self,
+        request: _reid_pb2.ListModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reid_pb2.ListModelsResponse, _abc.Awaitable[_reid_pb2.ListModelsResponse]]:
+        """Lists the embedders that are running."""
 
     @_abc_1.abstractmethod
     def Associate(
@@ -174,5 +204,20 @@ class ReidServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reid_pb2.GetIdentityCropResponse, _abc.Awaitable[_reid_pb2.GetIdentityCropResponse]]:
         """Reads the best picture of a person."""
+
+    @_abc_1.abstractmethod
+    def ReembedIdentities(
+        self,
+        request: _reid_pb2.ReembedIdentitiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_reid_pb2.ReembedIdentitiesResponse], _abc.AsyncIterator[_reid_pb2.ReembedIdentitiesResponse]]:
+        """Gives the persons of an environment vectors of another model, computed from
+        their best pictures, so that they can be found and recognised with it.
+
+        Persons who have a vector of the model are skipped, so the call may be
+        repeated and goes on where it ended. A picture that is missing or cannot be
+        used is counted. What was stored stays when the call ends early; it ends
+        with UNAVAILABLE when a store is away for too long.
+        """
 
 def add_ReidServiceServicer_to_server(servicer: ReidServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

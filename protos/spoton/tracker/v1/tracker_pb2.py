@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from spoton.common.v1 import frame_pb2 as spoton_dot_common_dot_v1_dot_frame__pb2
 from spoton.common.v1 import geometry_pb2 as spoton_dot_common_dot_v1_dot_geometry__pb2
@@ -29,7 +30,7 @@ from spoton.common.v1 import options_pb2 as spoton_dot_common_dot_v1_dot_options
 from spoton.common.v1 import stream_pb2 as spoton_dot_common_dot_v1_dot_stream__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fspoton/tracker/v1/tracker.proto\x12\x11spoton.tracker.v1\x1a\x17google/rpc/status.proto\x1a\x1cspoton/common/v1/frame.proto\x1a\x1fspoton/common/v1/geometry.proto\x1a\x1espoton/common/v1/options.proto\x1a\x1dspoton/common/v1/stream.proto\"\xb1\x01\n\x0cTrackRequest\x12,\n\x04open\x18\x01 \x01(\x0b\x32\x1c.spoton.tracker.v1.TrackOpenH\x00\x12.\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1d.spoton.tracker.v1.TrackFrameH\x00\x12\x38\n\nembeddings\x18\x03 \x01(\x0b\x32\".spoton.tracker.v1.TrackEmbeddingsH\x00\x42\t\n\x07request\"\x9a\x02\n\tTrackOpen\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x11\n\tcamera_id\x18\x03 \x01(\t\x12/\n\nframe_size\x18\x04 \x01(\x0b\x32\x1b.spoton.common.v1.ImageSize\x12\x12\n\nhigh_score\x18\x05 \x01(\x02\x12\x11\n\tlow_score\x18\x06 \x01(\x02\x12\x12\n\ncheckpoint\x18\x07 \x01(\x0c\x12\x1b\n\x13\x63heckpoint_interval\x18\x08 \x01(\r\x12\x1c\n\x14\x65mbeddings_available\x18\t \x01(\x08\x12\x0f\n\x07tracker\x18\n \x01(\t\x12\x16\n\x0e\x66irst_track_id\x18\x0b \x01(\x04\"h\n\nTrackFrame\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef\x12/\n\ndetections\x18\x02 \x03(\x0b\x32\x1b.spoton.common.v1.Detection\"w\n\x0fTrackEmbeddings\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef\x12\x39\n\nembeddings\x18\x02 \x03(\x0b\x32%.spoton.tracker.v1.DetectionEmbedding\"]\n\x12\x44\x65tectionEmbedding\x12\x17\n\x0f\x64\x65tection_index\x18\x01 \x01(\r\x12.\n\tembedding\x18\x02 \x01(\x0b\x32\x1b.spoton.common.v1.Embedding\"\xc1\x02\n\rTrackResponse\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef\x12\x30\n\x06window\x18\x02 \x01(\x0b\x32\x1e.spoton.common.v1.CreditWindowH\x00\x12@\n\x11\x65mbeddings_wanted\x18\x03 \x01(\x0b\x32#.spoton.tracker.v1.EmbeddingsWantedH\x00\x12\x30\n\x06result\x18\x04 \x01(\x0b\x32\x1e.spoton.tracker.v1.TrackResultH\x00\x12$\n\x06status\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12.\n\x05\x64rain\x18\x06 \x01(\x0b\x32\x1d.spoton.tracker.v1.TrackDrainH\x00\x42\t\n\x07outcome\"-\n\x10\x45mbeddingsWanted\x12\x19\n\x11\x64\x65tection_indices\x18\x01 \x03(\r\"d\n\x0bTrackResult\x12(\n\x06tracks\x18\x01 \x03(\x0b\x32\x18.spoton.tracker.v1.Track\x12\x17\n\x0f\x65nded_track_ids\x18\x02 \x03(\x04\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\"\x84\x02\n\x05Track\x12\x10\n\x08track_id\x18\x01 \x01(\x04\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.spoton.tracker.v1.TrackState\x12\"\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x15.spoton.common.v1.Box\x12\r\n\x05score\x18\x04 \x01(\x02\x12\x1c\n\x0f\x64\x65tection_index\x18\x05 \x01(\rH\x00\x88\x01\x01\x12/\n\nfoot_point\x18\x06 \x01(\x0b\x32\x1b.spoton.common.v1.FootPoint\x12\x11\n\tocclusion\x18\x07 \x01(\x02\x12\x12\n\nage_frames\x18\x08 \x01(\rB\x12\n\x10_detection_index\"~\n\nTrackDrain\x12&\n\x05\x64rain\x18\x01 \x01(\x0b\x32\x17.spoton.common.v1.Drain\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\x34\n\x10\x63heckpoint_frame\x18\x03 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef*x\n\nTrackState\x12\x1b\n\x17TRACK_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15TRACK_STATE_TENTATIVE\x10\x01\x12\x19\n\x15TRACK_STATE_CONFIRMED\x10\x02\x12\x17\n\x13TRACK_STATE_COASTED\x10\x03\x32\x8f\x01\n\x0eTrackerService\x12}\n\x05Track\x12\x1f.spoton.tracker.v1.TrackRequest\x1a .spoton.tracker.v1.TrackResponse\"-\x8a\xe7\x18\x12perception:compute\x92\xe7\x18\x13open.environment_id(\x01\x30\x01\x42V\n\x15\x64\x65v.spoton.tracker.v1B\x0cTrackerProtoP\x01Z-spoton.dev/protos/spoton/tracker/v1;trackerv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fspoton/tracker/v1/tracker.proto\x12\x11spoton.tracker.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/rpc/status.proto\x1a\x1cspoton/common/v1/frame.proto\x1a\x1fspoton/common/v1/geometry.proto\x1a\x1espoton/common/v1/options.proto\x1a\x1dspoton/common/v1/stream.proto\"\x15\n\x13ListTrackersRequest\"h\n\x14ListTrackersResponse\x12\x37\n\x08trackers\x18\x01 \x03(\x0b\x32%.spoton.tracker.v1.TrackerDescription\x12\x17\n\x0f\x64\x65\x66\x61ult_tracker\x18\x02 \x01(\t\"f\n\x12TrackerDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0fuses_appearance\x18\x02 \x01(\x08\x12\x18\n\x10needs_appearance\x18\x03 \x01(\x08\x12\x0f\n\x07licence\x18\x04 \x01(\t\"\xb1\x01\n\x0cTrackRequest\x12,\n\x04open\x18\x01 \x01(\x0b\x32\x1c.spoton.tracker.v1.TrackOpenH\x00\x12.\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1d.spoton.tracker.v1.TrackFrameH\x00\x12\x38\n\nembeddings\x18\x03 \x01(\x0b\x32\".spoton.tracker.v1.TrackEmbeddingsH\x00\x42\t\n\x07request\"\x9a\x02\n\tTrackOpen\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x11\n\tcamera_id\x18\x03 \x01(\t\x12/\n\nframe_size\x18\x04 \x01(\x0b\x32\x1b.spoton.common.v1.ImageSize\x12\x12\n\nhigh_score\x18\x05 \x01(\x02\x12\x11\n\tlow_score\x18\x06 \x01(\x02\x12\x12\n\ncheckpoint\x18\x07 \x01(\x0c\x12\x1b\n\x13\x63heckpoint_interval\x18\x08 \x01(\r\x12\x1c\n\x14\x65mbeddings_available\x18\t \x01(\x08\x12\x0f\n\x07tracker\x18\n \x01(\t\x12\x16\n\x0e\x66irst_track_id\x18\x0b \x01(\x04\"h\n\nTrackFrame\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef\x12/\n\ndetections\x18\x02 \x03(\x0b\x32\x1b.spoton.common.v1.Detection\"w\n\x0fTrackEmbeddings\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef\x12\x39\n\nembeddings\x18\x02 \x03(\x0b\x32%.spoton.tracker.v1.DetectionEmbedding\"]\n\x12\x44\x65tectionEmbedding\x12\x17\n\x0f\x64\x65tection_index\x18\x01 \x01(\r\x12.\n\tembedding\x18\x02 \x01(\x0b\x32\x1b.spoton.common.v1.Embedding\"\xc1\x02\n\rTrackResponse\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef\x12\x30\n\x06window\x18\x02 \x01(\x0b\x32\x1e.spoton.common.v1.CreditWindowH\x00\x12@\n\x11\x65mbeddings_wanted\x18\x03 \x01(\x0b\x32#.spoton.tracker.v1.EmbeddingsWantedH\x00\x12\x30\n\x06result\x18\x04 \x01(\x0b\x32\x1e.spoton.tracker.v1.TrackResultH\x00\x12$\n\x06status\x18\x05 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x12.\n\x05\x64rain\x18\x06 \x01(\x0b\x32\x1d.spoton.tracker.v1.TrackDrainH\x00\x42\t\n\x07outcome\"-\n\x10\x45mbeddingsWanted\x12\x19\n\x11\x64\x65tection_indices\x18\x01 \x03(\r\"d\n\x0bTrackResult\x12(\n\x06tracks\x18\x01 \x03(\x0b\x32\x18.spoton.tracker.v1.Track\x12\x17\n\x0f\x65nded_track_ids\x18\x02 \x03(\x04\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\"\x84\x02\n\x05Track\x12\x10\n\x08track_id\x18\x01 \x01(\x04\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.spoton.tracker.v1.TrackState\x12\"\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x15.spoton.common.v1.Box\x12\r\n\x05score\x18\x04 \x01(\x02\x12\x1c\n\x0f\x64\x65tection_index\x18\x05 \x01(\rH\x00\x88\x01\x01\x12/\n\nfoot_point\x18\x06 \x01(\x0b\x32\x1b.spoton.common.v1.FootPoint\x12\x11\n\tocclusion\x18\x07 \x01(\x02\x12\x12\n\nage_frames\x18\x08 \x01(\rB\x12\n\x10_detection_index\"~\n\nTrackDrain\x12&\n\x05\x64rain\x18\x01 \x01(\x0b\x32\x17.spoton.common.v1.Drain\x12\x12\n\ncheckpoint\x18\x02 \x01(\x0c\x12\x34\n\x10\x63heckpoint_frame\x18\x03 \x01(\x0b\x32\x1a.spoton.common.v1.FrameRef*x\n\nTrackState\x12\x1b\n\x17TRACK_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15TRACK_STATE_TENTATIVE\x10\x01\x12\x19\n\x15TRACK_STATE_CONFIRMED\x10\x02\x12\x17\n\x13TRACK_STATE_COASTED\x10\x03\x32\xa2\x02\n\x0eTrackerService\x12}\n\x05Track\x12\x1f.spoton.tracker.v1.TrackRequest\x1a .spoton.tracker.v1.TrackResponse\"-\x8a\xe7\x18\x12perception:compute\x92\xe7\x18\x13open.environment_id(\x01\x30\x01\x12\x90\x01\n\x0cListTrackers\x12&.spoton.tracker.v1.ListTrackersRequest\x1a\'.spoton.tracker.v1.ListTrackersResponse\"/\x8a\xe7\x18\x0fperception:read\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/tracker/trackersBV\n\x15\x64\x65v.spoton.tracker.v1B\x0cTrackerProtoP\x01Z-spoton.dev/protos/spoton/tracker/v1;trackerv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,28 +40,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\025dev.spoton.tracker.v1B\014TrackerProtoP\001Z-spoton.dev/protos/spoton/tracker/v1;trackerv1'
   _globals['_TRACKERSERVICE'].methods_by_name['Track']._loaded_options = None
   _globals['_TRACKERSERVICE'].methods_by_name['Track']._serialized_options = b'\212\347\030\022perception:compute\222\347\030\023open.environment_id'
-  _globals['_TRACKSTATE']._serialized_start=1856
-  _globals['_TRACKSTATE']._serialized_end=1976
-  _globals['_TRACKREQUEST']._serialized_start=206
-  _globals['_TRACKREQUEST']._serialized_end=383
-  _globals['_TRACKOPEN']._serialized_start=386
-  _globals['_TRACKOPEN']._serialized_end=668
-  _globals['_TRACKFRAME']._serialized_start=670
-  _globals['_TRACKFRAME']._serialized_end=774
-  _globals['_TRACKEMBEDDINGS']._serialized_start=776
-  _globals['_TRACKEMBEDDINGS']._serialized_end=895
-  _globals['_DETECTIONEMBEDDING']._serialized_start=897
-  _globals['_DETECTIONEMBEDDING']._serialized_end=990
-  _globals['_TRACKRESPONSE']._serialized_start=993
-  _globals['_TRACKRESPONSE']._serialized_end=1314
-  _globals['_EMBEDDINGSWANTED']._serialized_start=1316
-  _globals['_EMBEDDINGSWANTED']._serialized_end=1361
-  _globals['_TRACKRESULT']._serialized_start=1363
-  _globals['_TRACKRESULT']._serialized_end=1463
-  _globals['_TRACK']._serialized_start=1466
-  _globals['_TRACK']._serialized_end=1726
-  _globals['_TRACKDRAIN']._serialized_start=1728
-  _globals['_TRACKDRAIN']._serialized_end=1854
-  _globals['_TRACKERSERVICE']._serialized_start=1979
-  _globals['_TRACKERSERVICE']._serialized_end=2122
+  _globals['_TRACKERSERVICE'].methods_by_name['ListTrackers']._loaded_options = None
+  _globals['_TRACKERSERVICE'].methods_by_name['ListTrackers']._serialized_options = b'\212\347\030\017perception:read\202\323\344\223\002\026\022\024/v1/tracker/trackers'
+  _globals['_TRACKSTATE']._serialized_start=2119
+  _globals['_TRACKSTATE']._serialized_end=2239
+  _globals['_LISTTRACKERSREQUEST']._serialized_start=235
+  _globals['_LISTTRACKERSREQUEST']._serialized_end=256
+  _globals['_LISTTRACKERSRESPONSE']._serialized_start=258
+  _globals['_LISTTRACKERSRESPONSE']._serialized_end=362
+  _globals['_TRACKERDESCRIPTION']._serialized_start=364
+  _globals['_TRACKERDESCRIPTION']._serialized_end=466
+  _globals['_TRACKREQUEST']._serialized_start=469
+  _globals['_TRACKREQUEST']._serialized_end=646
+  _globals['_TRACKOPEN']._serialized_start=649
+  _globals['_TRACKOPEN']._serialized_end=931
+  _globals['_TRACKFRAME']._serialized_start=933
+  _globals['_TRACKFRAME']._serialized_end=1037
+  _globals['_TRACKEMBEDDINGS']._serialized_start=1039
+  _globals['_TRACKEMBEDDINGS']._serialized_end=1158
+  _globals['_DETECTIONEMBEDDING']._serialized_start=1160
+  _globals['_DETECTIONEMBEDDING']._serialized_end=1253
+  _globals['_TRACKRESPONSE']._serialized_start=1256
+  _globals['_TRACKRESPONSE']._serialized_end=1577
+  _globals['_EMBEDDINGSWANTED']._serialized_start=1579
+  _globals['_EMBEDDINGSWANTED']._serialized_end=1624
+  _globals['_TRACKRESULT']._serialized_start=1626
+  _globals['_TRACKRESULT']._serialized_end=1726
+  _globals['_TRACK']._serialized_start=1729
+  _globals['_TRACK']._serialized_end=1989
+  _globals['_TRACKDRAIN']._serialized_start=1991
+  _globals['_TRACKDRAIN']._serialized_end=2117
+  _globals['_TRACKERSERVICE']._serialized_start=2242
+  _globals['_TRACKERSERVICE']._serialized_end=2532
 # @@protoc_insertion_point(module_scope)

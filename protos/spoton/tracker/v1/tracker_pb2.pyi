@@ -52,6 +52,85 @@ TRACK_STATE_COASTED: TrackState.ValueType  # 3
 Global___TrackState: _TypeAlias = TrackState  # noqa: Y015
 
 @_typing.final
+class ListTrackersRequest(_message.Message):
+    """Asks which trackers there are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTrackersRequest: _TypeAlias = ListTrackersRequest  # noqa: Y015
+
+@_typing.final
+class ListTrackersResponse(_message.Message):
+    """The trackers that are installed here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACKERS_FIELD_NUMBER: _builtins.int
+    DEFAULT_TRACKER_FIELD_NUMBER: _builtins.int
+    default_tracker: _builtins.str
+    """Tracker of streams that name none."""
+    @_builtins.property
+    def trackers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrackerDescription]:
+        """Trackers, by ascending name. Never empty."""
+
+    def __init__(
+        self,
+        *,
+        trackers: _abc.Iterable[Global___TrackerDescription] | None = ...,
+        default_tracker: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_tracker", b"default_tracker", "trackers", b"trackers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTrackersResponse: _TypeAlias = ListTrackersResponse  # noqa: Y015
+
+@_typing.final
+class TrackerDescription(_message.Message):
+    """One tracker."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    USES_APPEARANCE_FIELD_NUMBER: _builtins.int
+    NEEDS_APPEARANCE_FIELD_NUMBER: _builtins.int
+    LICENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name for TrackOpen.tracker, such as "native" or "boxmot:bytetrack"."""
+    uses_appearance: _builtins.bool
+    """Whether it asks for vectors where they are available."""
+    needs_appearance: _builtins.bool
+    """Whether it refuses streams without vectors."""
+    licence: _builtins.str
+    """Licence of its code, an SPDX identifier."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        uses_appearance: _builtins.bool = ...,
+        needs_appearance: _builtins.bool = ...,
+        licence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["licence", b"licence", "name", b"name", "needs_appearance", b"needs_appearance", "uses_appearance", b"uses_appearance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrackerDescription: _TypeAlias = TrackerDescription  # noqa: Y015
+
+@_typing.final
 class TrackRequest(_message.Message):
     """One message to the server."""
 
@@ -129,7 +208,10 @@ class TrackOpen(_message.Message):
     asked.
     """
     tracker: _builtins.str
-    """Tracker to use, such as "native". Empty means the server's default."""
+    """Tracker to use, one of ListTrackers, such as "native". Empty means the
+    server's default. One that is known and not installed is a failed
+    precondition.
+    """
     first_track_id: _builtins.int
     """Number of the first new track when there is no checkpoint: one more than the
     last that the session used for this camera. 0 means 1.

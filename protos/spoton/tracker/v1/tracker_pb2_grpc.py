@@ -40,6 +40,11 @@ class TrackerServiceStub(object):
                 request_serializer=spoton_dot_tracker_dot_v1_dot_tracker__pb2.TrackRequest.SerializeToString,
                 response_deserializer=spoton_dot_tracker_dot_v1_dot_tracker__pb2.TrackResponse.FromString,
                 _registered_method=True)
+        self.ListTrackers = channel.unary_unary(
+                '/spoton.tracker.v1.TrackerService/ListTrackers',
+                request_serializer=spoton_dot_tracker_dot_v1_dot_tracker__pb2.ListTrackersRequest.SerializeToString,
+                response_deserializer=spoton_dot_tracker_dot_v1_dot_tracker__pb2.ListTrackersResponse.FromString,
+                _registered_method=True)
 
 
 class TrackerServiceServicer(object):
@@ -61,6 +66,13 @@ class TrackerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTrackers(self, request, context):
+        """Lists the trackers that a stream may name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TrackerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -68,6 +80,11 @@ def add_TrackerServiceServicer_to_server(servicer, server):
                     servicer.Track,
                     request_deserializer=spoton_dot_tracker_dot_v1_dot_tracker__pb2.TrackRequest.FromString,
                     response_serializer=spoton_dot_tracker_dot_v1_dot_tracker__pb2.TrackResponse.SerializeToString,
+            ),
+            'ListTrackers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTrackers,
+                    request_deserializer=spoton_dot_tracker_dot_v1_dot_tracker__pb2.ListTrackersRequest.FromString,
+                    response_serializer=spoton_dot_tracker_dot_v1_dot_tracker__pb2.ListTrackersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -98,6 +115,33 @@ class TrackerService(object):
             '/spoton.tracker.v1.TrackerService/Track',
             spoton_dot_tracker_dot_v1_dot_tracker__pb2.TrackRequest.SerializeToString,
             spoton_dot_tracker_dot_v1_dot_tracker__pb2.TrackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTrackers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spoton.tracker.v1.TrackerService/ListTrackers',
+            spoton_dot_tracker_dot_v1_dot_tracker__pb2.ListTrackersRequest.SerializeToString,
+            spoton_dot_tracker_dot_v1_dot_tracker__pb2.ListTrackersResponse.FromString,
             options,
             channel_credentials,
             insecure,

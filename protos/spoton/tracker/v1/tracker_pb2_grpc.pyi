@@ -44,6 +44,8 @@ class TrackerServiceStub:
     The tracker keeps no state of its own: answers carry checkpoints, and a
     stream opened with one continues where that checkpoint was taken.
     """
+    ListTrackers: _grpc.UnaryUnaryMultiCallable[_tracker_pb2.ListTrackersRequest, _tracker_pb2.ListTrackersResponse]
+    """Lists the trackers that a stream may name."""
 
 @_typing.type_check_only
 class TrackerServiceAsyncStub(TrackerServiceStub):
@@ -61,6 +63,8 @@ class TrackerServiceAsyncStub(TrackerServiceStub):
     The tracker keeps no state of its own: answers carry checkpoints, and a
     stream opened with one continues where that checkpoint was taken.
     """
+    ListTrackers: _aio.UnaryUnaryMultiCallable[_tracker_pb2.ListTrackersRequest, _tracker_pb2.ListTrackersResponse]  # type: ignore[assignment]
+    """Lists the trackers that a stream may name."""
 
 class TrackerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Follows people inside one camera."""
@@ -81,5 +85,13 @@ class TrackerServiceServicer(metaclass=_abc_1.ABCMeta):
         The tracker keeps no state of its own: answers carry checkpoints, and a
         stream opened with one continues where that checkpoint was taken.
         """
+
+    @_abc_1.abstractmethod
+    def ListTrackers(
+        self,
+        request: _tracker_pb2.ListTrackersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tracker_pb2.ListTrackersResponse, _abc.Awaitable[_tracker_pb2.ListTrackersResponse]]:
+        """Lists the trackers that a stream may name."""
 
 def add_TrackerServiceServicer_to_server(servicer: TrackerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

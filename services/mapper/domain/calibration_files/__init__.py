@@ -1,0 +1,1 @@
+"""Calibrations as other systems write them, one module a format."""
