@@ -6,7 +6,13 @@ from contextlib import asynccontextmanager
 from grpc import aio
 
 from services.common.grpc_server import running_server
-from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
+from spoton.mapper.v1 import (
+    environment_pb2,
+    mapper_pb2,
+    mapper_pb2_grpc,
+    tripwire_pb2,
+    tripwire_pb2_grpc,
+)
 
 
 class FakeMapper(mapper_pb2_grpc.MapperServiceServicer):
@@ -33,13 +39,31 @@ class FakeMapper(mapper_pb2_grpc.MapperServiceServicer):
         return mapper_pb2.ListZonesResponse(zones=self.zones[request.environment_id])
 
 
+class FakeTripwires(tripwire_pb2_grpc.TripwireServiceServicer):
+    """Lists the same tripwires for every environment."""
+
+    def __init__(self, tripwires: Sequence[tripwire_pb2.Tripwire]) -> None:
+        self.tripwires = tripwires
+
+    async def ListTripwires(
+        self, request: tripwire_pb2.ListTripwiresRequest, context: aio.ServicerContext
+    ) -> tripwire_pb2.ListTripwiresResponse:
+        """List tripwires."""
+        return tripwire_pb2.ListTripwiresResponse(tripwires=self.tripwires)
+
+
 @asynccontextmanager
-async def running_mapper(mapper: FakeMapper) -> AsyncIterator[str]:
-    """Serve a fake mapper, and yield its address."""
+async def running_mapper(
+    mapper: FakeMapper, tripwires: FakeTripwires | None = None
+) -> AsyncIterator[str]:
+    """Serve a fake mapper, and yield its address; without tripwires as of old."""
 
     def register(server: aio.Server) -> Sequence[str]:
         mapper_pb2_grpc.add_MapperServiceServicer_to_server(mapper, server)
-        return ("spoton.mapper.v1.MapperService",)
+        if tripwires is None:
+            return ("spoton.mapper.v1.MapperService",)
+        tripwire_pb2_grpc.add_TripwireServiceServicer_to_server(tripwires, server)
+        return ("spoton.mapper.v1.MapperService", "spoton.mapper.v1.TripwireService")
 
     async with running_server(register) as address:
         yield address
