@@ -15,11 +15,19 @@ from services.common.grpc_errors import error_from_rpc
 from services.common.ids import EnvironmentId
 from services.common.redis_client import open_redis
 from spoton.analytics.v1 import analytics_pb2_grpc, presence_pb2
-from spoton.mapper.v1 import environment_pb2
+from spoton.mapper.v1 import environment_pb2, tripwire_pb2
 from tests.fakes import by_hand
-from tests.fakes.mapper import FakeMapper, running_mapper
+from tests.fakes.mapper import FakeMapper, FakeTripwires, running_mapper
 from tests.fakes.scene_events import events
-from tests.fakes.scripted_scene import FLOOR, STEP_US, US, ZONES, Scene, timestamp
+from tests.fakes.scripted_scene import (
+    FLOOR,
+    STEP_US,
+    TRIPWIRES,
+    US,
+    ZONES,
+    Scene,
+    timestamp,
+)
 from tests.fakes.small_scenes import scene_of
 from tests.integration.analytics.processes import Process
 
@@ -40,12 +48,27 @@ def zones() -> list[environment_pb2.Zone]:
     ]
 
 
+def tripwires() -> list[tripwire_pb2.Tripwire]:
+    """Return the tripwires as the mapper tells them."""
+    return [
+        tripwire_pb2.Tripwire(
+            environment_id=ENVIRONMENT,
+            tripwire_id=name,
+            floor_id=FLOOR,
+            start={"x_m": start[0], "y_m": start[1]},
+            end={"x_m": end[0], "y_m": end[1]},
+        )
+        for name, (start, end) in TRIPWIRES.items()
+    ]
+
+
 @pytest.fixture
 async def service(
     postgres_dsn: str, valkey_url: str, tmp_path: Path
 ) -> AsyncIterator[Process]:
     """Give a running service that knows one environment."""
-    async with running_mapper(FakeMapper({ENVIRONMENT: zones()})) as mapper:
+    known = FakeMapper({ENVIRONMENT: zones()}), FakeTripwires(tripwires())
+    async with running_mapper(*known) as mapper:
         process = Process(
             {
                 "POSTGRES_DSN": postgres_dsn,
@@ -97,6 +120,12 @@ async def test_what_is_published_is_told(
         for zone in ZONES
         for here in [[one for one in visits if one.zone == zone]]
     }
+    crossed = by_hand.wires_crossed(scene, scene.start_us, scene.end_us)
+    assert {
+        (one.tripwire_id, one.left_to_right, one.right_to_left)
+        for one in crossings.tripwires
+    } == {(name, crossed[name, True], crossed[name, False]) for name in TRIPWIRES}
+    assert crossed
     with psycopg.connect(postgres_dsn) as connection:
         (count,) = connection.execute(
             "SELECT count(*) FROM analytics.positions"
