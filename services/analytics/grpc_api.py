@@ -7,23 +7,27 @@ from typing import Any
 
 from grpc import aio
 
-from services.analytics.convert_answers import (
+from services.analytics.convert_movement import (
     areas_to_proto,
+    heatmap_to_proto,
+    journey_to_proto,
+    points_to_proto,
+    speed_to_proto,
+)
+from services.analytics.convert_operation import (
     camera_activity_to_proto,
+    pipeline_activity_to_proto,
+)
+from services.analytics.convert_presence import (
     crossings_to_proto,
     dwell_to_proto,
     flow_to_proto,
-    heatmap_to_proto,
-    journey_to_proto,
     occupancy_series_to_proto,
     occupancy_to_proto,
-    pipeline_activity_to_proto,
-    points_to_proto,
-    speed_to_proto,
     unique_persons_to_proto,
     visits_to_proto,
 )
-from services.analytics.convert_figures import (
+from services.analytics.convert_questions import (
     duration_from_proto,
     environment_id_from_proto,
     floor_question_from_proto,

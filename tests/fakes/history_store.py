@@ -17,11 +17,13 @@ from services.common.postgres import Pool
 from spoton.common.v1 import events_pb2
 
 GAP_US = 2_000_000
+LEASE_S = 3600.0
+"""Longer than any test: what is taken stays taken, also on a busy machine."""
 
 
 async def new_lease(pool: Pool, environment_id: str) -> Lease:
     """Return the lease of an environment that is announced and taken at once."""
-    leases = PostgresLeaseStore(pool, 60.0)
+    leases = PostgresLeaseStore(pool, LEASE_S)
     await leases.announce([EnvironmentId(environment_id)])
     lease = await leases.acquire("test")
     assert lease is not None
@@ -33,7 +35,7 @@ class HistoryWriter:
     """Stores events of one environment, as the worker would."""
 
     def __init__(self, pool: Pool, lease: Lease, borders: Borders) -> None:
-        self.history = PostgresHistory(pool, Partitions(pool), 60.0)
+        self.history = PostgresHistory(pool, Partitions(pool), LEASE_S)
         self.lease = lease
         self.borders = borders
         self._pool = pool

@@ -11,13 +11,11 @@ from services.analytics.domain.history import Chapter, Gap, Place
 from services.common.ids import EnvironmentId
 from services.common.postgres import Pool, migrate, open_pool
 from spoton.common.v1 import events_pb2
-from tests.fakes.history_store import HistoryWriter
+from tests.fakes.history_store import LEASE_S, HistoryWriter
 from tests.fakes.scene_events import events
 from tests.fakes.scripted_scene import FLOOR, TRIPWIRES, ZONES, Scene
 
 BATCH = 500
-LEASE_S = 3600.0
-"""Longer than any test: what is stored stays taken."""
 
 
 async def store_scene(postgres_dsn: str, environment_id: str, scene: Scene) -> None:

@@ -9,7 +9,7 @@ from services.analytics.domain.figures.intervals import Intervals
 from services.analytics.domain.figures.people import Seen
 from services.analytics.domain.figures.span import HOUR_US, IntArray, Span
 from services.analytics.service.ports import History
-from services.analytics.service.questions import Coverage, KnownZones, Scope
+from services.analytics.service.questions import Coverage, NamedBorders, Scope
 from services.common.errors import InvalidInput
 
 MAX_SERIES_STEPS = 100_000
@@ -82,7 +82,7 @@ async def find(
     scope, span = question.scope, question.span
     await history.require(scope)
     zones = await history.zones(scope.environment_id, question.zone_ids)
-    if steps * (len(zones.zone_ids) + 1) > MAX_SERIES_STEPS:
+    if steps * (len(zones.names) + 1) > MAX_SERIES_STEPS:
         message = f"gives more than {MAX_SERIES_STEPS} steps in all zones together"
         raise InvalidInput(message, field="step")
     wanted = Span(max(1, span.start_us - before_us), span.end_us)
@@ -93,7 +93,7 @@ async def find(
     return Found(
         presences=await asyncio.to_thread(seen.presences),
         visits=await asyncio.to_thread(seen.joined_visits),
-        zone_ids=zones.zone_ids,
+        zone_ids=zones.names,
         coverage=await history.coverage(scope, span),
     )
 
@@ -108,7 +108,7 @@ async def counted(
 
 
 async def _look_around(
-    history: History, scope: Scope, span: Span, zones: KnownZones, *, ahead: bool
+    history: History, scope: Scope, span: Span, zones: NamedBorders, *, ahead: bool
 ) -> Seen:
     """Look further around as long as somebody may have come earlier, or left later."""
     before_us, after_us = _LOOK_US, _LOOK_US if ahead else 0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from services.analytics.domain.figures.heat import Heat
 from services.analytics.domain.figures.people import Seen
 from services.analytics.domain.figures.span import IntArray, Span
-from services.analytics.service.questions import Coverage, KnownZones, Scope
+from services.analytics.service.questions import Coverage, NamedBorders, Scope
 from services.common.ids import EnvironmentId, GlobalId, TimelineId
 
 
@@ -131,24 +131,24 @@ class History(Protocol):
 
     async def zones(
         self, environment_id: EnvironmentId, zone_ids: tuple[str, ...]
-    ) -> KnownZones:
+    ) -> NamedBorders:
         """Return zones; all that there are now for none; NotFound for others."""
 
     async def tripwires(
         self, environment_id: EnvironmentId, tripwire_ids: tuple[str, ...]
-    ) -> KnownZones:
+    ) -> NamedBorders:
         """Return tripwires, as zones."""
 
     async def coverage(self, scope: Scope, span: Span | None) -> Coverage:
         """Return how complete the history of a range is; of no range for None."""
 
-    async def seen(self, scope: Scope, span: Span, zones: KnownZones) -> Seen:
+    async def seen(self, scope: Scope, span: Span, zones: NamedBorders) -> Seen:
         """Return parts of stays and visits that have a moment in a range."""
 
     async def final(self, scope: Scope, person_ids: IntArray) -> IntArray:
         """Return who of some persons ever became final, ascending."""
 
-    async def present(self, scope: Scope, zones: KnownZones) -> Present:
+    async def present(self, scope: Scope, zones: NamedBorders) -> Present:
         """Return who is present now."""
 
     async def sightings_by_camera(
@@ -157,7 +157,7 @@ class History(Protocol):
         """Return the persons whom each camera's tracks saw, by camera."""
 
     async def crossings(
-        self, scope: Scope, span: Span, tripwires: KnownZones
+        self, scope: Scope, span: Span, tripwires: NamedBorders
     ) -> tuple[IntArray, IntArray, IntArray]:
         """Return person, index of the tripwire and direction of each crossing."""
 

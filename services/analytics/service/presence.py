@@ -138,11 +138,11 @@ class Presence:
             if not include_provisional:
                 present = present.of(await history.final(scope, present.person_ids))
             coverage = await history.coverage(scope, None)
-        counts = np.bincount(present.zones[1], minlength=len(zones.zone_ids))
+        counts = np.bincount(present.zones[1], minlength=len(zones.names))
         return Occupancy(
             as_of_us=present.as_of_us,
             persons=len(present.person_ids),
-            zones=list(zip(zones.zone_ids, counts.tolist(), strict=True)),
+            zones=list(zip(zones.names, counts.tolist(), strict=True)),
             coverage=coverage,
         )
 
@@ -225,7 +225,7 @@ class Presence:
                     int((counts & (wire == index) & (direction > 0)).sum()),
                     int((counts & (wire == index) & (direction < 0)).sum()),
                 )
-                for index, name in enumerate(wires.zone_ids)
+                for index, name in enumerate(wires.names)
             ],
             coverage=found.coverage,
         )

@@ -20,27 +20,20 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Zones:
-    """Which zones to count in.
+class NamedBorders:
+    """Zones, or tripwires, by name; one that was changed has several keys.
 
     Attributes:
-        zone_ids: Zones; empty means all that there are now.
-    """
-
-    zone_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class KnownZones:
-    """Zones by name; a zone that was changed has several keys.
-
-    Attributes:
-        zone_ids: Names, in order.
+        names: Names, in order.
         keys: Keys of the versions of each.
     """
 
-    zone_ids: tuple[str, ...]
+    names: tuple[str, ...]
     keys: tuple[tuple[int, ...], ...]
+
+    def place(self) -> dict[int, int]:
+        """Return the index of the name that each key stands for."""
+        return {key: index for index, keys in enumerate(self.keys) for key in keys}
 
 
 @dataclass(frozen=True, slots=True)

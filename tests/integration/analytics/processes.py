@@ -19,16 +19,18 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
         self.owner = ""
+        self.address = ""
 
     def start(self) -> None:
         """Start it, under a new name."""
         self._starts += 1
         self.owner = f"{self._variables['OWNER']}-{self._starts}"
         port, metrics_port = free_ports(2)
+        self.address = f"127.0.0.1:{port}"
         told = {
             **self._variables,
             "OWNER": self.owner,
-            "LISTEN": f"127.0.0.1:{port}",
+            "LISTEN": self.address,
             "METRICS_LISTEN": f"127.0.0.1:{metrics_port}",
         }
         with self._log.open("ab") as log:

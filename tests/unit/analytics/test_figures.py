@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.analytics.domain.figures.areas import convex_hull, frequent_areas
@@ -24,6 +24,7 @@ from services.common.errors import InvalidInput
 from tests.fakes import by_hand
 
 GAP_US = 20
+UNHURRIED = settings(deadline=None)
 Row = tuple[int, int, int, int]
 
 moments = st.integers(0, 200)
@@ -53,6 +54,7 @@ def heat(content: dict[tuple[int, int], tuple[int, int]]) -> Heat:
     return Heat(*np.array(table, np.int64).reshape(-1, 4).T)
 
 
+@UNHURRIED
 @given(table=rows, tolerance_us=st.integers(0, 30))
 def test_joined_intervals_are_the_union(table: list[Row], tolerance_us: int) -> None:
     """They cover the same moments, and are apart by more than the tolerance."""
@@ -74,6 +76,7 @@ def test_joined_intervals_are_the_union(table: list[Row], tolerance_us: int) -> 
     assert not any(covered.values())
 
 
+@UNHURRIED
 @given(table=rows, step_us=st.integers(1, 70), start_us=st.integers(-20, 150))
 def test_occupancy_is_conserved(table: list[Row], step_us: int, start_us: int) -> None:
     """Entries minus exits is the change, nothing is negative, and sums are exact."""
@@ -98,6 +101,7 @@ def test_occupancy_is_conserved(table: list[Row], step_us: int, start_us: int) -
     assert steps.at_end == by_hand.occupancy(visits, span.end_us)
 
 
+@UNHURRIED
 @given(
     gaps=st.lists(st.tuples(moments, st.integers(1, 50)), max_size=5),
     step_us=st.integers(1, 90),
@@ -112,6 +116,7 @@ def test_what_is_not_lost_is_covered(gaps: list[tuple[int, int]], step_us: int) 
         assert covered[index] == len(set(range(int(low), int(high))) - lost)
 
 
+@UNHURRIED
 @given(table=rows, cut=st.integers(0, 200))
 def test_a_person_of_two_identities_is_one(table: list[Row], cut: int) -> None:
     """Cutting every stay in two at a moment, and joining, changes no figure."""
@@ -159,6 +164,7 @@ def test_the_last_of_one_identity_lasts_until_the_first_of_the_next() -> None:
     assert late.joined_visits().end_us.tolist() == [10]
 
 
+@UNHURRIED
 @given(table=rows)
 def test_dwell_tells_every_visit_that_ended(table: list[Row]) -> None:
     """The histogram and the sum are of the visits, and percentiles grow."""
@@ -180,6 +186,7 @@ def test_dwell_tells_every_visit_that_ended(table: list[Row]) -> None:
         assert list(told.percentiles_us) == sorted(told.percentiles_us)
 
 
+@UNHURRIED
 @given(table=rows, transit_us=st.integers(1, 120))
 def test_flow_is_between_neighbours(table: list[Row], transit_us: int) -> None:
     """Every pair has the transitions, persons and times that hands count."""
@@ -204,6 +211,7 @@ def test_flow_is_between_neighbours(table: list[Row], transit_us: int) -> None:
         assert one.transit_us == sum(us for _, us in steps)
 
 
+@UNHURRIED
 @given(content=cells, side=st.integers(1, 9))
 def test_larger_cells_lose_nothing(
     content: dict[tuple[int, int], tuple[int, int]], side: int
@@ -227,6 +235,7 @@ def test_larger_cells_lose_nothing(
     } == {where: total for where, total in totals.items() if any(total)}
 
 
+@UNHURRIED
 @given(content=cells, radius=st.integers(1, 6), least_us=st.integers(1, 200))
 def test_areas_are_those_of_comparing_all_cells(
     content: dict[tuple[int, int], tuple[int, int]], radius: int, least_us: int
@@ -242,6 +251,7 @@ def test_areas_are_those_of_comparing_all_cells(
     assert everything_us == sum(dwell_us.values())
 
 
+@UNHURRIED
 @given(
     points=st.lists(
         st.tuples(st.integers(-5, 5), st.integers(-5, 5)), min_size=1, max_size=30
@@ -259,6 +269,7 @@ def test_a_hull_turns_left_and_holds_everything(
                 assert (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) >= 0
 
 
+@UNHURRIED
 @given(
     pieces=st.lists(
         st.tuples(st.integers(0, 130), st.integers(1, 1000)), min_size=1, max_size=20

@@ -65,6 +65,9 @@ class AnalyticsServiceStub(object):
 
     Durations are exact to the microsecond, and positions to a millimetre.
 
+    Readings: where a recording was sought back and read again, the later reading
+    counts for the time that it covers, and the earlier one for the rest.
+
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.
     """
@@ -179,6 +182,9 @@ class AnalyticsServiceServicer(object):
     longer than the absence limit. Every answer lists the gaps in its range.
 
     Durations are exact to the microsecond, and positions to a millimetre.
+
+    Readings: where a recording was sought back and read again, the later reading
+    counts for the time that it covers, and the earlier one for the rest.
 
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.
@@ -388,6 +394,9 @@ class AnalyticsService(object):
     longer than the absence limit. Every answer lists the gaps in its range.
 
     Durations are exact to the microsecond, and positions to a millimetre.
+
+    Readings: where a recording was sought back and read again, the later reading
+    counts for the time that it covers, and the earlier one for the rest.
 
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.

@@ -66,6 +66,9 @@ class AnalyticsServiceStub:
 
     Durations are exact to the microsecond, and positions to a millimetre.
 
+    Readings: where a recording was sought back and read again, the later reading
+    counts for the time that it covers, and the earlier one for the rest.
+
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.
     """
@@ -140,6 +143,9 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
 
     Durations are exact to the microsecond, and positions to a millimetre.
 
+    Readings: where a recording was sought back and read again, the later reading
+    counts for the time that it covers, and the earlier one for the rest.
+
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.
     """
@@ -209,6 +215,9 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
     longer than the absence limit. Every answer lists the gaps in its range.
 
     Durations are exact to the microsecond, and positions to a millimetre.
+
+    Readings: where a recording was sought back and read again, the later reading
+    counts for the time that it covers, and the earlier one for the rest.
 
     No history in the range answers zeros and empty lists, not an error. An
     environment that the history has never heard of is NOT_FOUND.

@@ -511,7 +511,9 @@ Global___GetFrequentAreasRequest: _TypeAlias = GetFrequentAreasRequest  # noqa: 
 class GetFrequentAreasResponse(_message.Message):
     """Where people spend their time: clusters found by DBSCAN (Ester et al., 1996)
     among the centres of the heatmap's 0.25 m cells, each weighted by its dwell.
-    Cells without dwell take no part. Provisional persons count.
+    Cells without dwell take no part. A cell near two areas that is no core itself
+    belongs to the one whose first core comes first by row, then column.
+    Provisional persons count.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

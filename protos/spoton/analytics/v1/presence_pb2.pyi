@@ -617,9 +617,9 @@ class TripwireCrossings(_message.Message):
     tripwire_id: _builtins.str
     """Tripwire."""
     left_to_right: _builtins.int
-    """Crossings from its left to its right, looking from its start to its end."""
+    """Crossings forward: from its left to its right, looking from start to end."""
     right_to_left: _builtins.int
-    """Crossings from its right to its left."""
+    """Crossings back: from its right to its left."""
     def __init__(
         self,
         *,

@@ -4,7 +4,7 @@ from services.analytics.adapters.reading.section import IN_TIMELINES, Section, s
 from services.analytics.adapters.times import to_us
 from services.analytics.domain.figures.span import IntArray, Span
 from services.analytics.service.ports import Person
-from services.analytics.service.questions import Coverage, Gap, KnownZones, Scope
+from services.analytics.service.questions import Coverage, Gap, NamedBorders, Scope
 from services.common.errors import NotFound
 from services.common.ids import EnvironmentId, GlobalId, TimelineId
 
@@ -39,7 +39,7 @@ class Directory(Section):
 
     async def zones(
         self, environment_id: EnvironmentId, zone_ids: tuple[str, ...]
-    ) -> KnownZones:
+    ) -> NamedBorders:
         """Return zones; all that there are now for none.
 
         Raises:
@@ -55,7 +55,7 @@ class Directory(Section):
 
     async def tripwires(
         self, environment_id: EnvironmentId, tripwire_ids: tuple[str, ...]
-    ) -> KnownZones:
+    ) -> NamedBorders:
         """Return tripwires; all that there are now for none.
 
         Raises:
@@ -173,7 +173,7 @@ class Directory(Section):
 
 def _known(
     rows: list[tuple[str, int, bool]], wanted: tuple[str, ...], noun: str
-) -> KnownZones:
+) -> NamedBorders:
     """Return what was asked for, by name.
 
     Args:
@@ -192,4 +192,4 @@ def _known(
             message = f"{noun} {name!r} is not known to the history"
             raise NotFound(message, field=f"{noun}_ids[{index}]")
     names = sorted(set(wanted) or {name for name, _, now in rows if now})
-    return KnownZones(tuple(names), tuple(tuple(keys[name]) for name in names))
+    return NamedBorders(tuple(names), tuple(tuple(keys[name]) for name in names))

@@ -3,14 +3,15 @@
 import numpy as np
 
 from services.analytics.adapters.reading.section import IN_TIMELINES, Section, scoped
+from services.analytics.adapters.times import to_time
 from services.analytics.domain.figures.intervals import Intervals
 from services.analytics.domain.figures.people import Seen
 from services.analytics.domain.figures.span import IntArray, Span
 from services.analytics.service.ports import Present
-from services.analytics.service.questions import KnownZones, Scope
+from services.analytics.service.questions import NamedBorders, Scope
 
 _STAYS = f"""
-    SELECT * FROM stays
+    SELECT stay_id, person_id, start_time, end_time, hidden FROM stays
     WHERE environment_id = %(environment)s AND {IN_TIMELINES}
         AND start_time <= %(end)s AND end_time >= %(start)s
 """
@@ -52,21 +53,24 @@ _FINAL = """
     )
     ORDER BY 1
 """
-_GOING_ON = f"""
-    SELECT timeline_id, max(last_capture_time) AS as_of FROM sessions
+_RUNNING = f"""
+    FROM sessions
     WHERE environment_id = %(environment)s AND {IN_TIMELINES}
         AND state NOT IN ('completed', 'stopped', 'failed')
         AND last_capture_time IS NOT NULL
     GROUP BY timeline_id
 """
+_GOING_ON = f"SELECT max(last_capture_time) {_RUNNING}"
 _PRESENT = f"""
-    WITH going_on AS ({_GOING_ON}), latest AS (
+    WITH going_on AS (
+        SELECT timeline_id, max(last_capture_time) AS as_of {_RUNNING}
+    ), latest AS (
         SELECT timeline_id, max(pass) AS pass FROM passes
         WHERE environment_id = %(environment)s GROUP BY timeline_id
     )
     SELECT DISTINCT ON (person_id) person_id, stay_id, end_time
     FROM stays JOIN going_on USING (timeline_id) JOIN latest USING (timeline_id, pass)
-    WHERE environment_id = %(environment)s
+    WHERE environment_id = %(environment)s AND end_time >= %(since)s
         AND end_time >= as_of - %(gap)s * interval '1 microsecond'
         AND NOT handed_over
     ORDER BY person_id, end_time DESC, floor_id = '', published_id
@@ -99,14 +103,14 @@ _CROSSINGS = f"""
 class People(Section):
     """Reads who was there."""
 
-    async def seen(self, scope: Scope, span: Span, zones: KnownZones) -> Seen:
+    async def seen(self, scope: Scope, span: Span, zones: NamedBorders) -> Seen:
         """Return parts of stays and visits that have a moment in a range.
 
         What begins within the presence gap after the range is there, too: it tells
         whether something ended.
         """
         looked = Span(span.start_us, span.end_us + self._gap_us)
-        place = {key: i for i, keys in enumerate(zones.keys) for key in keys}
+        place = zones.place()
         parameters = scoped(scope, looked, zones=list(place))
         parts = await self._columns(
             _PARTS, parameters, person="integer", start="time", end="time"
@@ -141,12 +145,19 @@ class People(Section):
         found = await self._columns(_FINAL, parameters, person="integer")
         return found["person"]
 
-    async def present(self, scope: Scope, zones: KnownZones) -> Present:
+    async def present(self, scope: Scope, zones: NamedBorders) -> Present:
         """Return who is present now."""
-        place = {key: i for i, keys in enumerate(zones.keys) for key in keys}
-        parameters = scoped(scope, gap=self._gap_us, zones=list(place))
-        newest = await self._columns(
-            f"SELECT as_of FROM ({_GOING_ON}) AS going_on", parameters, as_of="time"
+        place = zones.place()
+        going_on = await self._columns(_GOING_ON, scoped(scope), as_of="time")
+        as_of_us = going_on["as_of"]
+        if not len(as_of_us):
+            nobody = np.zeros(0, np.int64)
+            return Present(None, nobody, (nobody, nobody))
+        parameters = scoped(
+            scope,
+            gap=self._gap_us,
+            since=to_time(int(as_of_us.min()) - self._gap_us),
+            zones=list(place),
         )
         persons = await self._columns(
             f"SELECT person_id FROM ({_PRESENT}) AS present",
@@ -157,7 +168,7 @@ class People(Section):
             _PRESENT_IN, parameters, person="integer", zone="integer"
         )
         return Present(
-            as_of_us=int(newest["as_of"].max()) if len(newest["as_of"]) else None,
+            as_of_us=int(as_of_us.max()),
             person_ids=persons["person"],
             zones=(inside["person"], _places(inside["zone"], place)),
         )
@@ -174,10 +185,10 @@ class People(Section):
         ]
 
     async def crossings(
-        self, scope: Scope, span: Span, tripwires: KnownZones
+        self, scope: Scope, span: Span, tripwires: NamedBorders
     ) -> tuple[IntArray, IntArray, IntArray]:
         """Return person, index of the tripwire and direction of each crossing."""
-        place = {key: i for i, keys in enumerate(tripwires.keys) for key in keys}
+        place = tripwires.place()
         found = await self._columns(
             _CROSSINGS,
             scoped(scope, span, wires=list(place)),

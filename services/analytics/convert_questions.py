@@ -1,4 +1,4 @@
-"""Figures: wire to domain and back."""
+"""Questions: wire to domain; and what every answer tells, back."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol

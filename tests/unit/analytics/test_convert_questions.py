@@ -7,8 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analytics.convert_answers import visits_to_proto
-from services.analytics.convert_figures import (
+from services.analytics.convert_presence import visits_to_proto
+from services.analytics.convert_questions import (
     coverage_to_proto,
     duration_from_proto,
     duration_to_proto,
