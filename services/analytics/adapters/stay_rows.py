@@ -4,38 +4,34 @@ import numpy as np
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from services.analytics.adapters.batch_insert import BatchInsert
 from services.analytics.adapters.number_arrays import BigInts
 from services.analytics.adapters.times import to_time
-from services.analytics.domain.increment import CAME, WENT, Increment
+from services.analytics.domain.increment import CAME, WENT, Increment, StayRow
 
-_STAYS = BatchInsert(
-    "stays",
-    {
-        "stay_id": "bigint",
-        "timeline_id": "text",
-        "pass": "integer",
-        "session_id": "text",
-        "published_id": "bigint",
-        "global_id": "bigint",
-        "person_id": "bigint",
-        "floor_id": "text",
-        "camera_id": "text",
-        "track_id": "bigint",
-        "start_time": "timestamptz",
-        "end_time": "timestamptz",
-        "samples": "bigint",
-        "distance_m": "float8",
-        "handed_over": "boolean",
-        "passage": "boolean",
-    },
-    """(stay_id) DO UPDATE SET
+# Names are told once, and rows tell which; the one before the first is NULL.
+_STAYS = """
+    INSERT INTO stays
+        (environment_id, stay_id, timeline_id, pass, session_id,
+         published_id, global_id, person_id, floor_id, camera_id, track_id,
+         start_time, end_time, samples, distance_m, handed_over, passage)
+    SELECT %s, stay_id, name[timeline], pass, name[session],
+           published_id, published_id, published_id,
+           name[floor], name[camera], nullif(track_id, -1),
+           'epoch'::timestamptz + start_us * interval '1 microsecond',
+           'epoch'::timestamptz + end_us * interval '1 microsecond',
+           samples, distance_um / 1e6, handed_over = 1, passage = 1
+    FROM (SELECT %s::text[] AS name) names,
+         unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            AS one (stay_id, timeline, pass, session, published_id, floor, camera,
+                    track_id, start_us, end_us, samples, distance_um, handed_over,
+                    passage)
+    ON CONFLICT (stay_id) DO UPDATE SET
         end_time = excluded.end_time,
         samples = stays.samples + excluded.samples,
         distance_m = stays.distance_m + excluded.distance_m,
         handed_over = excluded.handed_over
-    """,
-)
+"""
+_FARTHEST_M = 1e12
 _OWN_PERSON = """
     UPDATE stays SET person_id = persons.person_id FROM persons
     WHERE stays.stay_id = ANY(%s)
@@ -98,29 +94,14 @@ async def write_stays(
     stay_base: int,
 ) -> None:
     """Write stays, visits and crossings; identities must be there."""
-    rows = [
-        (
-            stay_base + one.number,
-            one.timeline_id,
-            one.pass_number,
-            one.session_id,
-            one.global_id,
-            one.global_id,
-            one.global_id,
-            one.floor_id,
-            one.sole_track.camera_id if one.sole_track else None,
-            one.sole_track.track_id if one.sole_track else None,
-            to_time(one.start_us if one.is_new else one.end_us),
-            to_time(one.end_us),
-            one.samples,
-            one.distance_m,
-            one.handed_over,
-            one.passage,
-        )
-        for one in increment.stays.values()
-    ]
-    await _STAYS.run(connection, environment_id, rows)
-    new = [stay_base + one.number for one in increment.stays.values() if one.is_new]
+    stays = increment.stays.values()
+    if not stays:
+        return
+    names: dict[str, int] = {}
+    rows = [_stay_numbers(one, stay_base, names) for one in stays]
+    columns = map(BigInts, np.array(rows, np.int64).T)
+    await connection.execute(_STAYS, [environment_id, list(names), *columns])
+    new = [stay_base + one.number for one in stays if one.is_new]
     if new:
         await connection.execute(_OWN_PERSON, (new,))
     if increment.visits:
@@ -151,6 +132,33 @@ async def write_stays(
         await connection.execute(
             _CROSSINGS, [list(c) for c in zip(*crossings, strict=True)]
         )
+
+
+def _stay_numbers(
+    stay: StayRow, stay_base: int, names: dict[str, int]
+) -> tuple[int, ...]:
+    """Return a stay's row, with names told by their number, from 1."""
+
+    def named(name: str) -> int:
+        return names.setdefault(name, len(names) + 1)
+
+    track = stay.sole_track
+    return (
+        stay_base + stay.number,
+        named(stay.timeline_id),
+        stay.pass_number,
+        named(stay.session_id),
+        stay.global_id,
+        named(stay.floor_id),
+        named(track.camera_id) if track else 0,
+        track.track_id if track else -1,
+        stay.start_us if stay.is_new else stay.end_us,
+        stay.end_us,
+        stay.samples,
+        round(min(stay.distance_m, _FARTHEST_M) * 1e6),
+        stay.handed_over,
+        stay.passage,
+    )
 
 
 async def write_sums(

@@ -5,7 +5,7 @@ support a person. The rest stays in columns, from the wire to the tables.
 """
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,13 @@ class PersonColumns:
     covariance_m2: NDArray[np.float64]
 
 
+@dataclass(slots=True)
+class _Sighting:
+    """When tracks were last seen that were seen together since."""
+
+    time_us: int
+
+
 @dataclass(slots=True, eq=False)
 class _Track:
     """A track of the batch or of the memory.
@@ -103,13 +110,47 @@ class _Track:
         memory: What is kept of it.
         row: Its number within the batch.
         global_id: Its identity by now; 0 for none.
-        last_us: When it was last seen.
+        sighting: When it was last seen.
     """
 
     memory: TrackMemory
     row: int
     global_id: int
-    last_us: int
+    sighting: _Sighting
+
+
+@dataclass(slots=True)
+class _Camera:
+    """Tracks of a camera, and its newest frame, whose like mostly follows.
+
+    Attributes:
+        tracks: By number.
+        frame: The newest frame; None when none was seen.
+        rows: Rows of the frame's tracks.
+        sighting: Shared by the frame's tracks.
+    """
+
+    tracks: dict[int, _Track] = field(default_factory=dict)
+    frame: CameraFrame | None = None
+    rows: "array[int]" = field(default_factory=lambda: array("q"))
+    sighting: _Sighting = field(default_factory=lambda: _Sighting(0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Soles:
+    """Only tracks of persons, and for how long that holds.
+
+    Attributes:
+        version: Holds until this changes.
+        until_us: Holds up to this capture time.
+        persons: The persons.
+        soles: Row of the only track of each, or -1.
+    """
+
+    version: int
+    until_us: int
+    persons: list[int]
+    soles: list[int]
 
 
 class Intake:
@@ -128,7 +169,9 @@ class Intake:
         self._views = views
         self._new_views: dict[int, tuple[str, ...]] = {}
         self._supports: dict[int, list[_Track]] = {}
-        self._tracks: dict[tuple[SessionId, CameraId], dict[int, _Track]] = {}
+        self._cameras: dict[tuple[SessionId, CameraId], _Camera] = {}
+        self._version = 0
+        self._known_soles: dict[SessionId, _Soles] = {}
         self._rows: list[_Track] = []
         for one in memory.tracks.values():
             self._add_track(one)
@@ -200,7 +243,7 @@ class Intake:
         session = self._sessions.setdefault(pair, len(self._sessions))
         self._updates.extend((time_us, frame_set, session, number, len(persons)))
         self._persons.extend(persons)
-        self._soles.extend([self._sole(one, time_us) for one in persons])
+        self._soles.extend(self._soles_of(session_id, persons, time_us))
 
     def floor(self, floor_id: str) -> int:
         """Return the number of a level within the batch."""
@@ -331,7 +374,7 @@ class Intake:
         for track in self._rows:
             memory = track.memory
             memory.global_id = GlobalId(track.global_id)
-            memory.last_us = track.last_us
+            memory.last_us = track.sighting.time_us
             self._memory.tracks[memory.key] = memory
 
     def _advance(
@@ -355,9 +398,11 @@ class Intake:
 
     def _end_tracks(self, session_id: SessionId) -> None:
         """Let no track from before support anybody from now on."""
-        for (of_session, _), tracks in self._tracks.items():
+        self._version += 1
+        for (of_session, _), camera in self._cameras.items():
             if of_session == session_id:
-                for track in tracks.values():
+                camera.frame = None
+                for track in camera.tracks.values():
                     track.global_id = NOBODY
 
     def _session_row(
@@ -388,33 +433,57 @@ class Intake:
         self, session_id: SessionId, frame: CameraFrame, time_us: int, frame_set: int
     ) -> None:
         """Move the tracks of a frame on."""
-        tracks = self._tracks.setdefault((session_id, frame.camera_id), {})
-        oldest_us = time_us - self._gap_us
-        rows = self._track_rows
-        for track_id, global_id in zip(frame.track_ids, frame.global_ids, strict=True):
-            track = tracks.get(track_id)
-            if track is None:
-                key = TrackKey(session_id, frame.camera_id, track_id)
-                track = self._add_track(
-                    TrackMemory(key, NOBODY, time_us, provisional=True)
-                )
-            if track.global_id != global_id or track.last_us < oldest_us:
-                self._change_hands(track, global_id, frame_set)
-            track.last_us = time_us
-            rows.append(track.row)
+        key = (session_id, frame.camera_id)
+        camera = self._cameras.get(key)
+        if camera is None:
+            camera = self._cameras[key] = _Camera()
+        before = camera.frame
+        if (
+            before is not None
+            and before.track_ids == frame.track_ids
+            and before.global_ids == frame.global_ids
+            and camera.sighting.time_us >= time_us - self._gap_us
+        ):
+            camera.sighting.time_us = time_us
+        else:
+            self._look_closely(session_id, camera, frame, time_us, frame_set)
+        self._track_rows.extend(camera.rows)
         self._frames.extend((time_us, len(frame.track_ids)))
 
-    def _add_track(self, memory: TrackMemory) -> "_Track":
-        key = memory.key
-        track = _Track(memory, len(self._rows), memory.global_id, memory.last_us)
+    def _look_closely(
+        self,
+        session_id: SessionId,
+        camera: _Camera,
+        frame: CameraFrame,
+        time_us: int,
+        frame_set: int,
+    ) -> None:
+        """Move the tracks of a frame on that is not like the one before."""
+        self._version += 1
+        sighting, oldest_us = _Sighting(time_us), time_us - self._gap_us
+        camera.frame, camera.sighting, camera.rows = frame, sighting, array("q")
+        for track_id, global_id in zip(frame.track_ids, frame.global_ids, strict=True):
+            track = camera.tracks.get(track_id)
+            if track is None:
+                key = TrackKey(session_id, frame.camera_id, track_id)
+                memory = TrackMemory(key, NOBODY, time_us, provisional=True)
+                track = self._add_track(memory)
+            if track.global_id != global_id or track.sighting.time_us < oldest_us:
+                self._change_hands(track, global_id, frame_set)
+            track.sighting = sighting
+            camera.rows.append(track.row)
+
+    def _add_track(self, memory: TrackMemory) -> _Track:
+        key, seen = memory.key, _Sighting(memory.last_us)
+        track = _Track(memory, len(self._rows), memory.global_id, seen)
         self._rows.append(track)
-        by_id = self._tracks.setdefault((key.session_id, key.camera_id), {})
-        by_id[key.track_id] = track
+        camera = self._cameras.setdefault((key.session_id, key.camera_id), _Camera())
+        camera.tracks[key.track_id] = track
         if track.global_id:
             self._supports.setdefault(track.global_id, []).append(track)
         return track
 
-    def _change_hands(self, track: "_Track", global_id: int, frame_set: int) -> None:
+    def _change_hands(self, track: _Track, global_id: int, frame_set: int) -> None:
         before, track.global_id = track.global_id, global_id
         if before and global_id and before != global_id:
             key = track.memory.key
@@ -425,23 +494,42 @@ class Intake:
             if track not in supports:
                 supports.append(track)
 
-    def _sole(self, global_id: int, time_us: int) -> int:
-        """Return the row of the only track that supports a person, or -1."""
-        supports = self._supports.get(global_id)
-        if not supports:
-            return -1
+    def _soles_of(
+        self, session_id: SessionId, persons: list[int], time_us: int
+    ) -> list[int]:
+        """Return the row of each person's only track, or -1."""
+        known = self._known_soles.get(session_id)
+        if (
+            known is None
+            or known.version != self._version
+            or known.until_us < time_us
+            or known.persons != persons
+        ):
+            found = [self._sole(one, time_us) for one in persons]
+            known = _Soles(
+                self._version,
+                min((until_us for _, until_us in found), default=time_us),
+                persons,
+                [sole for sole, _ in found],
+            )
+            self._known_soles[session_id] = known
+        return known.soles
+
+    def _sole(self, global_id: int, time_us: int) -> tuple[int, int]:
+        """Return the row of a person's only track, or -1; and how long that holds."""
+        supports = self._supports.get(global_id, ())
         oldest_us = time_us - self._gap_us
-        sole, stale = -1, False
-        for track in supports:
-            if track.global_id != global_id or track.last_us < oldest_us:
-                stale = True
-            elif sole >= 0:
-                return -1
-            else:
-                sole = track.row
-        if stale:
-            self._supports[global_id] = [] if sole < 0 else [self._rows[sole]]
-        return sole
+        active = [
+            track
+            for track in supports
+            if track.global_id == global_id and track.sighting.time_us >= oldest_us
+        ]
+        if len(active) < len(supports):
+            self._supports[global_id] = active
+        if not active:
+            return -1, time_us + self._gap_us
+        until_us = min(track.sighting.time_us for track in active) + self._gap_us
+        return (active[0].row if len(active) == 1 else -1), until_us
 
 
 _NO_PERSONS = PersonColumns(
