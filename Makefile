@@ -8,7 +8,7 @@ BIN := .venv/bin
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-test install-generator demo run test check protos bench eval-models models lock clean
+.PHONY: help install install-dev install-test install-generator demo run test test-timescale check protos bench eval-models models lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -34,14 +34,20 @@ run: install ## Run stores and services until Ctrl-C
 test: install-test ## Run all tests; ARGS="-k name" goes to pytest
 	@scripts/test.sh $(ARGS)
 
+test-timescale: install-dev ## Run the tests of history on a TimescaleDB: DSN=postgresql://…
+	@: $${DSN:?names a TimescaleDB whose user may make databases}
+	@SPOTON_TEST_TIMESCALE_DSN="$$DSN" $(BIN)/python -m pytest tests/integration/analytics $(ARGS)
+
 check: install-dev install-generator ## Check format, lint, types, imports and protos
 	@scripts/check.sh
 
 protos: install-generator ## Generate the code beside the protos
 	@scripts/protos.sh .venv-protos/bin
 
-bench: install ## Measure the mesh against one process; writes build/bench.json
+bench: install ## Measure mesh, history and analytics; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.history
+	@$(BIN)/python -m tests.bench.analytics
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)

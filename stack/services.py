@@ -41,6 +41,9 @@ SERVICES: Mapping[str, Service] = {
         media=True,
         peers=("detector", "reid", "tracker", "mapper"),
     ),
+    "analytics": Service(
+        "services.analytics", postgres=True, redis=True, peers=("mapper",)
+    ),
 }
 
 

@@ -225,6 +225,31 @@ class EventLog:
             NotFound: Events after `after` are no longer kept.
             Unavailable: Redis is away.
         """
+        entries = await self.read_encoded(
+            environment_id, after, limit=limit, wait_s=wait_s
+        )
+        if entries and entries[0][0] != after + 1:
+            raise NotFound(f"the events that followed {after} are no longer kept")
+        return [_event(sequence, payload) for sequence, payload in entries]
+
+    async def read_encoded(
+        self,
+        environment_id: EnvironmentId,
+        after: int,
+        *,
+        limit: int = 64,
+        wait_s: float = 0.0,
+    ) -> list[tuple[int, bytes]]:
+        """Return the events that are kept behind `after`, oldest first.
+
+        Takes the arguments of `read`. Some may be missing in front.
+
+        Returns:
+            Sequence of each and the event as it is stored, without its sequence.
+
+        Raises:
+            Unavailable: Redis is away.
+        """
         key = LogKeys(environment_id).events
         with redis_errors():
             answer: Any = await self._redis.xread(
@@ -233,9 +258,7 @@ class EventLog:
                 block=round(wait_s * 1000) or None,
             )
         entries = answer[0][1] if answer else []
-        if entries and _sequence(entries[0][0]) != after + 1:
-            raise NotFound(f"the events that followed {after} are no longer kept")
-        return [_event(name, fields) for name, fields in entries]
+        return [(_sequence(name), fields[b"event"]) for name, fields in entries]
 
     async def set_reader_position(
         self, environment_id: EnvironmentId, reader: str, sequence: int
@@ -277,7 +300,7 @@ def _sequence(entry_id: bytes) -> int:
     return int(entry_id.split(b"-")[0])
 
 
-def _event(entry_id: bytes, fields: dict[bytes, bytes]) -> events_pb2.EnvironmentEvent:
-    event = events_pb2.EnvironmentEvent.FromString(fields[b"event"])
-    event.sequence = _sequence(entry_id)
+def _event(sequence: int, payload: bytes) -> events_pb2.EnvironmentEvent:
+    event = events_pb2.EnvironmentEvent.FromString(payload)
+    event.sequence = sequence
     return event

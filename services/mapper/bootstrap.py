@@ -22,6 +22,7 @@ from services.mapper.service.exchange import Exchange
 from services.mapper.service.floor_plans import FloorPlans
 from services.mapper.service.geometry_cache import GeometryCache
 from services.mapper.service.projection import Projection
+from services.mapper.service.tripwires import Tripwires
 from services.mapper.service.zones import Zones
 
 
@@ -53,6 +54,7 @@ async def open_mapper(postgres_dsn: str, drain: DrainSignal) -> AsyncIterator[Ma
             exchange=Exchange(store, cache),
             cameras=Cameras(store, cache),
             zones=Zones(store),
+            tripwires=Tripwires(store),
             calibrations=Calibrations(store, cache, projection),
             calibration_import=CalibrationImport(store, cache),
             floor_plans=FloorPlans(store),

@@ -36,6 +36,8 @@ from services.mapper.convert.names import (
 )
 from services.mapper.convert.projection import foot_points_from_proto, located_to_proto
 from services.mapper.domain.fitting import DEFAULT_INLIER_THRESHOLD_M
+from services.mapper.grpc_tripwires import SERVICE_NAME as TRIPWIRE_SERVICE_NAME
+from services.mapper.grpc_tripwires import TripwireServicer
 from services.mapper.project_stream import WINDOW, ProjectStream
 from services.mapper.service.calibration_import import CalibrationImport
 from services.mapper.service.calibrations import Calibrations
@@ -44,9 +46,10 @@ from services.mapper.service.environments import Environments
 from services.mapper.service.exchange import Exchange
 from services.mapper.service.floor_plans import FloorPlans
 from services.mapper.service.projection import Projection
+from services.mapper.service.tripwires import Tripwires
 from services.mapper.service.zones import Zones
 from spoton.mapper.v1 import mapper_pb2 as pb
-from spoton.mapper.v1 import mapper_pb2_grpc
+from spoton.mapper.v1 import mapper_pb2_grpc, tripwire_pb2_grpc
 
 Context = aio.ServicerContext[Any, Any]
 SERVICE_NAME = "spoton.mapper.v1.MapperService"
@@ -60,6 +63,7 @@ class UseCases:
     exchange: Exchange
     cameras: Cameras
     zones: Zones
+    tripwires: Tripwires
     calibrations: Calibrations
     calibration_import: CalibrationImport
     floor_plans: FloorPlans
@@ -351,6 +355,8 @@ def registration(
     def register(server: aio.Server) -> Sequence[str]:
         servicer = MapperServicer(use_cases, drain)
         mapper_pb2_grpc.add_MapperServiceServicer_to_server(servicer, server)
-        return (SERVICE_NAME,)
+        tripwires = TripwireServicer(use_cases.tripwires)
+        tripwire_pb2_grpc.add_TripwireServiceServicer_to_server(tripwires, server)
+        return (SERVICE_NAME, TRIPWIRE_SERVICE_NAME)
 
     return register

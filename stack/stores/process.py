@@ -48,6 +48,17 @@ class StoreProcess(Generic[_S]):
             )
         self._wait_until_ready(self._process)
 
+    @property
+    def pid(self) -> int:
+        """Number of the server's process, the parent of all of its processes.
+
+        Raises:
+            StoreError: It is not running.
+        """
+        if self._process is None:
+            raise StoreError(f"{self.store.name} is not running")
+        return self._process.pid
+
     def stop(self) -> None:
         """Ask the server to end and wait; a server that is not running is fine."""
         self._end(signal.Signals[f"SIG{self.store.stop_signal}"])

@@ -1,4 +1,4 @@
-"""Tables of things with an etag: environments, cameras and zones.
+"""Tables of things with an etag: environments, cameras, zones and tripwires.
 
 The value is a JSON document beside its key: nothing queries into it except for the
 level, and a new field needs no migration.
@@ -16,6 +16,7 @@ from services.common.errors import AlreadyExists, Conflict, NotFound
 from services.mapper.domain.documents import from_document, to_document
 from services.mapper.domain.environment import Camera, Environment, Zone
 from services.mapper.domain.stored import Stored
+from services.mapper.domain.tripwire import Tripwire
 
 T = TypeVar("T")
 Key = tuple[str, ...]
@@ -41,6 +42,7 @@ class Shape(Generic[T]):
 ENVIRONMENTS = Shape("environments", "environment", ("environment_id",), Environment)
 CAMERAS = Shape("cameras", "camera", ("environment_id", "camera_id"), Camera)
 ZONES = Shape("zones", "zone", ("environment_id", "zone_id"), Zone)
+TRIPWIRES = Shape("tripwires", "tripwire", ("environment_id", "tripwire_id"), Tripwire)
 
 _RETURNED = SQL("body, etag, create_time, update_time")
 

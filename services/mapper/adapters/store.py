@@ -13,10 +13,12 @@ from services.mapper.adapters.floor_plans import FloorPlanTable
 from services.mapper.adapters.resources import (
     CAMERAS,
     ENVIRONMENTS,
+    TRIPWIRES,
     ZONES,
     ResourceTable,
 )
 from services.mapper.domain.environment import Camera, Environment, Zone
+from services.mapper.domain.tripwire import Tripwire
 
 SCHEMA = "mapper"
 VERSIONS = Path(__file__).parent.parent / "migrations" / "versions"
@@ -34,15 +36,18 @@ class Transaction:
         )
         self.cameras: ResourceTable[Camera] = ResourceTable(connection, CAMERAS)
         self.zones: ResourceTable[Zone] = ResourceTable(connection, ZONES)
+        self.tripwires: ResourceTable[Tripwire] = ResourceTable(connection, TRIPWIRES)
         self.calibrations = CalibrationTable(connection)
         self.floor_plans = FloorPlanTable(connection)
 
     async def levels_in_use(self, environment_id: str) -> set[str]:
-        """Return the levels that cameras, zones and plans name."""
+        """Return the levels that cameras, zones, tripwires and plans name."""
         cursor = await self._connection.execute(
             """
             SELECT body ->> 'floor_id' FROM cameras WHERE environment_id = %(id)s
             UNION SELECT body ->> 'floor_id' FROM zones WHERE environment_id = %(id)s
+            UNION SELECT body ->> 'floor_id' FROM tripwires
+                WHERE environment_id = %(id)s
             UNION SELECT floor_id FROM floor_plans WHERE environment_id = %(id)s
             """,
             {"id": environment_id},

@@ -21,6 +21,7 @@ from services.mapper.domain.environment import (
     FloorPlan,
     Zone,
 )
+from services.mapper.domain.tripwire import Tripwire, check_tripwire
 
 VERSION = 1
 """Version of the document's form; another one is refused."""
@@ -49,6 +50,7 @@ class ExportedEnvironment:
     environment: Environment
     cameras: tuple[ExportedCamera, ...] = ()
     zones: tuple[Zone, ...] = ()
+    tripwires: tuple[Tripwire, ...] = ()
     floor_plans: tuple[FloorPlan, ...] = ()
 
 
@@ -96,10 +98,14 @@ def _check(exported: ExportedEnvironment) -> None:
         path = f"{_ROOT}.zones[{index}]"
         check_zone(zone, path)
         check_zone_border(zone, path)
+    for index, tripwire in enumerate(exported.tripwires):
+        check_tripwire(tripwire, f"{_ROOT}.tripwires[{index}]")
     for index, plan in enumerate(exported.floor_plans):
         check_floor_plan(plan, f"{_ROOT}.floor_plans[{index}]")
     _refuse_twice((one.camera_id for one in exported.cameras), "cameras", "camera_id")
     _refuse_twice((one.zone_id for one in exported.zones), "zones", "zone_id")
+    tripwires = (one.tripwire_id for one in exported.tripwires)
+    _refuse_twice(tripwires, "tripwires", "tripwire_id")
     plans = (one.floor_id for one in exported.floor_plans)
     _refuse_twice(plans, "floor_plans", "floor_id")
 

@@ -58,6 +58,7 @@ class Exchange:
             cameras = await transaction.cameras.list(parent)
             newest = await transaction.calibrations.newest(environment_id)
             zones = await transaction.zones.list(parent)
+            tripwires = await transaction.tripwires.list(parent)
             plans = await transaction.floor_plans.list(environment_id)
         calibrations = {name: entry.value for name, entry in newest.items()}
         exported = ExportedEnvironment(
@@ -68,6 +69,7 @@ class Exchange:
                 for one in cameras
             ),
             zones=tuple(one.value for one in zones),
+            tripwires=tuple(one.value for one in tripwires),
             floor_plans=tuple(one.value for one in plans),
         )
         return await asyncio.to_thread(write_document, exported)
@@ -127,6 +129,9 @@ class _Writer:
         for index, one in enumerate(exported.zones):
             zone = on_level(one, environment, f"document.zones[{index}]")
             await self._put(transaction.zones, (own, zone.zone_id), zone)
+        for index, line in enumerate(exported.tripwires):
+            wire = on_level(line, environment, f"document.tripwires[{index}]")
+            await self._put(transaction.tripwires, (own, wire.tripwire_id), wire)
         plans = {
             plan.value.floor_id: plan.value
             for plan in await transaction.floor_plans.list(own)

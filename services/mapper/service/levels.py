@@ -11,9 +11,10 @@ from services.mapper.domain.environment import (
     FloorPlan,
     Zone,
 )
+from services.mapper.domain.tripwire import Tripwire
 from services.mapper.service.ports import Transaction
 
-_OnLevel = TypeVar("_OnLevel", Camera, Zone, FloorPlan)
+_OnLevel = TypeVar("_OnLevel", Camera, Zone, Tripwire, FloorPlan)
 
 
 def with_levels(environment: Environment) -> Environment:
@@ -48,5 +49,7 @@ async def require_levels(
     used = await transaction.levels_in_use(environment.environment_id)
     missing = used - {floor.floor_id for floor in environment.floors}
     if missing:
-        message = f"level {min(missing)!r} still has cameras, zones or a plan"
+        message = (
+            f"level {min(missing)!r} still has cameras, zones, tripwires or a plan"
+        )
         raise NotReady(message, field=f"{path}.floors")

@@ -11,6 +11,7 @@ from services.mapper.domain.environment import (
     Zone,
 )
 from services.mapper.domain.stored import Stored, StoredCalibration, StoredFloorPlan
+from services.mapper.domain.tripwire import Tripwire
 
 T = TypeVar("T")
 Key = tuple[str, ...]
@@ -97,6 +98,10 @@ class Transaction(Protocol):
         """Zones, by environment_id and zone_id."""
 
     @property
+    def tripwires(self) -> Resources[Tripwire]:
+        """Tripwires, by environment_id and tripwire_id."""
+
+    @property
     def calibrations(self) -> Calibrations:
         """Calibrations of cameras."""
 
@@ -105,7 +110,7 @@ class Transaction(Protocol):
         """Plans of levels."""
 
     async def levels_in_use(self, environment_id: str) -> set[str]:
-        """Return the levels that cameras, zones and plans name."""
+        """Return the levels that cameras, zones, tripwires and plans name."""
 
     async def announce(self, environment_id: str) -> None:
         """Tell every replica, on commit, that positions may change."""

@@ -34,6 +34,10 @@ STORES = {
         "POSTGRES_DSN": AWAY,
         "REDIS_URL": "redis://:hidden@127.0.0.1:9/0",
     },
+    "analytics": {
+        "POSTGRES_DSN": AWAY,
+        "REDIS_URL": "redis://:hidden@127.0.0.1:9/0",
+    },
 }
 """What each service must be told; none of the stores is there."""
 

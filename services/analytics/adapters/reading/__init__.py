@@ -1,0 +1,1 @@
+"""What the figures read, table by table."""

@@ -1,0 +1,1 @@
+"""The mathematics of every figure, over arrays of what history stores."""
