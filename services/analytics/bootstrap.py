@@ -69,6 +69,7 @@ async def open_worker(config: AnalyticsConfig) -> AsyncIterator[Worker]:
             MapperEnvironments(mapper).all,
             owner=config.owner,
             max_environments=config.max_environments,
+            look_every_s=min(1.0, config.lease_s / 4),
         )
         yield Worker(supervisor, partitions)
 

@@ -27,7 +27,7 @@ from spoton.common.v1 import events_pb2
 from stack.stores.postgres import Postgres
 from stack.stores.process import StoreProcess
 from tests.fakes.history_events import Seen, update
-from tests.fakes.history_store import HistoryWriter, new_lease
+from tests.fakes.history_store import LEASE_S, HistoryWriter, new_lease
 from tests.integration.analytics.conftest import NewWriter
 
 MANNERS = Manners(batch_events=10, renew_every_s=0.2, gather_s=0.0)
@@ -53,8 +53,8 @@ async def no_borders(_environment_id: EnvironmentId) -> Borders:
 
 def ingest(pool: Pool, redis: Redis, lease: Lease) -> Ingest:
     """Return what stores the environment of a lease."""
-    history = PostgresHistory(pool, Partitions(pool), 60.0)
-    leases = PostgresLeaseStore(pool, 60.0)
+    history = PostgresHistory(pool, Partitions(pool), LEASE_S)
+    leases = PostgresLeaseStore(pool, LEASE_S)
     return Ingest(lease, EventLog(redis), history, leases, no_borders, MANNERS)
 
 
@@ -328,6 +328,8 @@ async def test_replicas_divide_environments(
     drains[1].start()
     await second
     assert await owned()
+    async with pool.connection() as connection:
+        await connection.execute("DELETE FROM environments")
 
 
 async def test_an_edited_zone_is_a_new_version(
