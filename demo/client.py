@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 import grpc
 from grpc import aio
 
+from spoton.analytics.v1 import analytics_pb2_grpc
 from spoton.common.v1 import events_pb2
 from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
 from spoton.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
 from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
 
 if TYPE_CHECKING:  # Names that exist in the type stubs only.
+    from spoton.analytics.v1.analytics_pb2_grpc import AnalyticsServiceAsyncStub
     from spoton.mapper.v1.mapper_pb2_grpc import MapperServiceAsyncStub
     from spoton.pipeline.v1.pipeline_pb2_grpc import PipelineServiceAsyncStub
     from spoton.reid.v1.reid_pb2_grpc import ReidServiceAsyncStub
@@ -50,6 +52,7 @@ class Mesh:
     mapper: "MapperServiceAsyncStub"
     pipeline: "PipelineServiceAsyncStub"
     reid: "ReidServiceAsyncStub"
+    analytics: "AnalyticsServiceAsyncStub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,9 @@ async def connected(addresses: Mapping[str, str]) -> AsyncIterator[Mesh]:
             mapper=mapper_pb2_grpc.MapperServiceStub(await channel("mapper")),
             pipeline=pipeline_pb2_grpc.PipelineServiceStub(await channel("pipeline")),
             reid=reid_pb2_grpc.ReidServiceStub(await channel("reid")),
+            analytics=analytics_pb2_grpc.AnalyticsServiceStub(
+                await channel("analytics")
+            ),
         )
 
 
@@ -109,6 +115,13 @@ async def import_qualisys(
     )
     imported = await mesh.mapper.ImportCalibrations(request, timeout=_TIMEOUT_S)
     return [one.calibration for one in imported.calibrations]
+
+
+async def list_zones(mesh: Mesh, environment_id: str) -> list[environment_pb2.Zone]:
+    """Return the zones of an environment."""
+    request = mapper_pb2.ListZonesRequest(environment_id=environment_id)
+    listed = await mesh.mapper.ListZones(request, timeout=_TIMEOUT_S)
+    return list(listed.zones)
 
 
 async def calibrated_cameras(mesh: Mesh, environment_id: str) -> list[CalibratedCamera]:

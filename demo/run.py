@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.progress import Progress
 
+from demo.analytics import ask, draw_heatmap, history_table
 from demo.checks import expected_problems, problems
-from demo.client import connected
+from demo.client import Mesh, connected, list_zones
 from demo.floor_picture import draw_floor
 from demo.models import fetch_models
 from demo.options import MEDIA_VARIABLE, Options
@@ -19,7 +20,7 @@ from demo.report import (
     latency_table,
     people_table,
 )
-from demo.tracking import Outcome, track
+from demo.tracking import Outcome, Stalled, track
 from demo.video import draw_video
 from stack.launcher import Stack, running
 from stack.ports import ports_from_environment
@@ -32,7 +33,7 @@ async def run(options: Options, console: Console) -> int:
         MediaUnavailable: A recording cannot be had.
         SpotOnError, WrongHash: A model cannot be had.
         StackError: The stack does not come up.
-        Stalled: A session stands still.
+        Stalled: A session, or its history, stands still.
         grpc.aio.AioRpcError: A call failed.
     """
     await asyncio.to_thread(_fetch, options, console)
@@ -59,6 +60,7 @@ async def _run_all(
             outcome = await track(mesh, environment, options, console)
             _print_tables(console, outcome)
             await asyncio.to_thread(_draw, options, console, outcome)
+            await _look_back(mesh, options, console, outcome)
             wrong[environment.environment_id] = _verdict(console, outcome)
     return wrong
 
@@ -110,6 +112,39 @@ def _draw(options: Options, console: Console, outcome: Outcome) -> None:
     title += "" if outcome.by_floor else ", identities without the floor"
     draw_floor(floor, updates, outcome.cameras, people, title)
     console.print(f"Floor: {floor}")
+
+
+async def _look_back(
+    mesh: Mesh, options: Options, console: Console, outcome: Outcome
+) -> None:
+    """Print what the history tells about the session, and draw the heatmap.
+
+    Raises:
+        Stalled: The history does not reach the session's end.
+    """
+    updates, environment_id = (
+        outcome.observation.updates,
+        outcome.session.environment_id,
+    )
+    if not updates:
+        return
+    try:
+        happened = await ask(
+            mesh.analytics,
+            environment_id,
+            outcome.session.timeline_id,
+            updates[0].capture_time,
+            updates[-1].capture_time,
+        )
+    except TimeoutError:
+        raise Stalled("The history stays behind what was published.") from None
+    console.print(history_table(happened))
+    picture = options.output / f"{outcome.name}-heatmap.png"
+    zones = await list_zones(mesh, environment_id)
+    await asyncio.to_thread(
+        draw_heatmap, picture, happened.heatmap, zones, environment_id
+    )
+    console.print(f"Heatmap: {picture}")
 
 
 def _verdict(console: Console, outcome: Outcome) -> list[str]:

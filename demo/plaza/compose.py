@@ -22,7 +22,7 @@ CLIP_NAME = "vtest.avi"
 _START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 Corners = tuple[tuple[float, float], ...]
-"""A polygon by its corners, pixels of the whole view."""
+"""A polygon by its corners: pixels of the whole view, or metres on the floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,19 @@ CAMERAS = (
 )
 
 
+# Where the footpath meets the road, and what leads there; metres on the floor.
+ZONES: dict[str, tuple[str, Corners]] = {
+    "path": ("Footpath", ((-10.0, 4.5), (-5.0, 4.5), (-4.5, -2.5), (-9.5, -2.5))),
+    "junction": (
+        "Junction",
+        ((-10.5, -3.0), (-2.5, -3.0), (-2.5, -9.5), (-11.0, -9.5)),
+    ),
+    "road": ("Road", ((-2.5, -5.0), (8.0, -5.0), (8.0, -10.0), (-2.5, -10.0))),
+}
+TRIPWIRE: Corners = ((-2.5, -10.0), (-2.5, -5.0))
+"""Between junction and road; from its left to its right leads to the road."""
+
+
 def environment_document() -> dict[str, Any]:
     """Return the environment as the mapper's import reads it."""
     full_view = json.loads((FOLDER / "full_view.json").read_text())
@@ -85,7 +98,30 @@ def environment_document() -> dict[str, Any]:
             _camera(camera, full_view)
             for camera in sorted(CAMERAS, key=lambda camera: camera.camera_id)
         ],
+        "zones": [
+            {
+                "zone_id": zone_id,
+                "display_name": name,
+                "floor_id": "ground",
+                "corners": [_floor_point(corner) for corner in corners],
+            }
+            for zone_id, (name, corners) in sorted(ZONES.items())
+        ],
+        "tripwires": [
+            {
+                "tripwire_id": "road-side",
+                "display_name": "To the road and back",
+                "floor_id": "ground",
+                "start": _floor_point(TRIPWIRE[0]),
+                "end": _floor_point(TRIPWIRE[1]),
+            }
+        ],
     }
+
+
+def _floor_point(point: tuple[float, float]) -> dict[str, float]:
+    x_m, y_m = point
+    return {"x_m": x_m, "y_m": y_m}
 
 
 def _camera(camera: VirtualCamera, full_view: dict[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,18 @@ async def test_the_plaza_is_tracked_to_its_end(
     assert _frames(pictures / "plaza.mp4") == 795
 
 
+async def test_the_plaza_has_a_history(
+    printed: dict[str, str], pictures: Path
+) -> None:
+    """It tells of as many people as were final, of zones, and draws a heatmap."""
+    rows = {cells[0]: cells[1:] for cells in _rows(printed["plaza"], "What happened")}
+    persons, _, _, _, _, total = rows["everywhere"]
+    assert 8 <= int(persons) <= 30
+    assert float(total.removesuffix(" s")) > 100
+    assert int(rows["junction"][1]) >= int(rows["road"][1]) >= 1
+    assert (pictures / "plaza-heatmap.png").stat().st_size > 10_000
+
+
 async def test_the_studio_shows_three_people(
     printed: dict[str, str], pictures: Path
 ) -> None:
