@@ -3,30 +3,14 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import structlog
-
 from services.common.batching import Batcher as CommonBatcher
 from services.common.batching import BatchMetrics, BatchSettings
-from services.common.errors import SpotOnError
+from services.common.broken_answers import BrokenAnswer, BrokenAnswers
 from services.common.ids import ModelId
 from services.detector.domain.detections import Detections
 from services.detector.domain.geometry import Size
 from services.detector.domain.tiles import RgbImage
 from services.detector.observe import BATCH_SIZE, BROKEN_ANSWERS, INFERENCE_SECONDS
-
-_log = structlog.get_logger(__name__)
-
-
-class BrokenAnswer(SpotOnError):
-    """A model answered NaN or infinity for a picture.
-
-    It is no empty answer: a room in which nobody is must not look the same. Nor does it
-    help to ask again, as it would if the model were unavailable.
-    """
-
-    def __init__(self, model_id: ModelId) -> None:
-        super().__init__(f"model {model_id} answered numbers that are not finite")
-
 
 Answer = Detections | BrokenAnswer
 """What a model answers for one picture."""
@@ -66,9 +50,8 @@ class Batcher(CommonBatcher[RgbImage, Detections]):
             detector: The model, loaded.
             settings: How pictures are brought together.
         """
-        self._model_id = model_id
         self._detector = detector
-        self._is_broken = False
+        self._broken = BrokenAnswers(model_id, BROKEN_ANSWERS)
         super().__init__(
             self._detect,
             settings,
@@ -81,17 +64,5 @@ class Batcher(CommonBatcher[RgbImage, Detections]):
     def _detect(self, batch: Sequence[RgbImage]) -> Sequence[Answer]:
         """Run the model, and count what it could not answer."""
         answers = self._detector.detect(batch)
-        broken = sum(isinstance(answer, BrokenAnswer) for answer in answers)
-        if broken:
-            BROKEN_ANSWERS.labels(self._model_id).inc(broken)
-        if bool(broken) != self._is_broken:
-            # A line for each change, not for each frame.
-            self._is_broken = bool(broken)
-            tell = _log.warning if broken else _log.info
-            tell(
-                "the model answers numbers that are not finite"
-                if broken
-                else "the model answers finite numbers again",
-                model=self._model_id,
-            )
+        self._broken.note(sum(isinstance(answer, BrokenAnswer) for answer in answers))
         return answers

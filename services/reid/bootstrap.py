@@ -27,7 +27,7 @@ from services.common.models import (
 )
 from services.common.postgres import Pool, migrate, open_pool
 from services.common.redis_client import open_redis
-from services.reid.adapters.embedders.clip import ClipEmbedder
+from services.reid.adapters.embedders.clip import ClipEmbedder, require_libraries
 from services.reid.adapters.embedders.onnx import OnnxEmbedder
 from services.reid.adapters.embedders.stripes import MODEL as STRIPES_MODEL
 from services.reid.adapters.embedders.stripes import StripesEmbedder
@@ -85,8 +85,11 @@ def _load(entry: EmbedderEntry, config: ReidConfig, watch: DeviceWatch) -> Embed
     """Load one embedder."""
     if entry.backend is EmbedderBackend.STRIPES:
         return StripesEmbedder()
-    located = locate_and_log(entry, config.model_dir, config.cache_dir)
     backend = ClipEmbedder if entry.backend is EmbedderBackend.CLIP else OnnxEmbedder
+    if backend is ClipEmbedder:
+        # Told before a model of hundreds of megabytes is fetched for nothing.
+        require_libraries(entry)
+    located = locate_and_log(entry, config.model_dir, config.cache_dir)
     return backend(located.path, entry, config.device, watch)
 
 

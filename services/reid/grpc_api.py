@@ -243,7 +243,8 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
             model = embedding.model.appearance
             return vector_from_proto(request.embedding, model, "embedding")
         if kind == "image":
-            return await embedding.embed(await self._decode(request.image, "image"))
+            image = await self._decode(request.image, "image")
+            return await embedding.embed(image, field="image")
         raise InvalidInput("must be an embedding or an image", field="query")
 
     async def _embed(self, crop: frame_pb2.Image, model_id: str) -> frame_pb2.Embedding:

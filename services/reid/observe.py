@@ -16,6 +16,11 @@ INFERENCE_SECONDS = Histogram(
     ("model",),
     buckets=_SECONDS,
 )
+BROKEN_ANSWERS = Counter(
+    "spoton_reid_broken_answers_total",
+    "Crops for which an embedder answered NaN or infinity.",
+    ("model",),
+)
 MODEL_DEVICE = Gauge(
     "spoton_reid_model_device",
     "1 for the device on which a model runs: cpu, cuda, tensorrt.",

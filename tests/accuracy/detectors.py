@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import cv2
 
 from demo.media import MediaUnavailable
+from services.common.broken_answers import BrokenAnswer
 from services.common.devices import Device, DeviceFailed, DeviceSettings
 from services.common.errors import SpotOnError
 from services.common.models import (
@@ -22,7 +23,7 @@ from services.common.models import (
 from services.common.models.locating import home_of
 from services.detector.adapters.cutting import cut_tiles
 from services.detector.adapters.loading import load_detector
-from services.detector.batching import BrokenAnswer, Detector
+from services.detector.batching import Detector
 from services.detector.config import DEFAULT_MODEL
 from services.detector.domain.detections import Detections
 from services.detector.domain.geometry import Size

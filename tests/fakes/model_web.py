@@ -22,6 +22,7 @@ class Page:
         drip_s: Time between single bytes.
         redirect: Address to go to instead.
         says_length: Whether the size is told.
+        status: What is answered instead of the content; None answers it.
     """
 
     content: bytes = b""
@@ -33,6 +34,7 @@ class Page:
     drip_s: float | None = None
     redirect: str | None = None
     says_length: bool = True
+    status: int | None = None
 
 
 class Web:
@@ -71,8 +73,9 @@ class Web:
 class _Handler(BaseHTTPRequestHandler):
     def answer(self, page: Page | None, released: threading.Event) -> None:
         """Answer one request."""
-        if page is None or page.redirect:
-            self.send_response(302 if page else 404)
+        if page is None or page.redirect or page.status:
+            status = (page.status or 302) if page else 404
+            self.send_response(status)
             self.send_header("Content-Length", "0")
             if page and page.redirect:
                 self.send_header("Location", page.redirect)

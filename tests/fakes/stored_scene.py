@@ -5,13 +5,12 @@ from services.analytics.adapters.borders import (
     TripwireDefinition,
     ZoneDefinition,
 )
-from services.analytics.adapters.lease_store import PostgresLeaseStore
 from services.analytics.adapters.schema import SCHEMA, VERSIONS
 from services.analytics.domain.history import Chapter, Gap, Place
 from services.common.ids import EnvironmentId
 from services.common.postgres import Pool, migrate, open_pool
 from spoton.common.v1 import events_pb2
-from tests.fakes.history_store import LEASE_S, HistoryWriter
+from tests.fakes.history_store import HistoryWriter, new_lease
 from tests.fakes.scene_events import events
 from tests.fakes.scripted_scene import FLOOR, TRIPWIRES, ZONES, Scene
 
@@ -29,11 +28,7 @@ async def store_scene_in(
     pool: Pool, environment_id: str, scene: Scene, batch: int
 ) -> None:
     """Store a scene in an environment of its own, with zones and tripwires."""
-    leases = PostgresLeaseStore(pool, LEASE_S)
-    await leases.announce([EnvironmentId(environment_id)])
-    lease = await leases.acquire("test")
-    assert lease is not None
-    assert lease.environment_id == environment_id
+    lease = await new_lease(pool, environment_id)
     borders = await BorderTable(pool).replace(
         EnvironmentId(environment_id),
         [ZoneDefinition(name, name, FLOOR, corners) for name, corners in ZONES.items()],

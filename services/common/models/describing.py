@@ -136,6 +136,9 @@ def _detector_lines(
     yield f"input_height_px = {height}"
     order = PixelOrder.BGR if head is DetectorHead.YOLOX else PixelOrder.RGB
     yield f'pixel_order = "{order}"'
+    if head is DetectorHead.RFDETR:
+        yield "# COCO's categories from 1; 0 where the classes are one's own."
+        yield "person_class = 1"
     yield "# Customary for the family; measure them on your cameras."
     high, low = _SCORES.get(head, (0.5, 0.2)) if head else (0.5, 0.2)
     yield f"high_score = {high}"

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from services.common.models.hashing import WrongHash, verify
 from services.common.models.model_file import (
@@ -50,8 +50,12 @@ def fetch(file: ModelFile, target: Path, patience: Patience, report: Report) -> 
 
 
 def title(source: Source) -> str:
-    """Name a source for a person."""
-    return source.url if isinstance(source, UrlSource) else source.wheel
+    """Name a source for a person, without what may be a secret of its address."""
+    if isinstance(source, WheelSource):
+        return source.wheel
+    parts = urlsplit(source.url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def partial_of(file: ModelFile, source: UrlSource, folder: Path) -> Partial:

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from services.common.errors import InvalidInput
@@ -72,14 +72,14 @@ class ModelFile:
             has the model's name.
         sha256: Hash, hexadecimal. A file with another hash is refused.
         sources: Where it can be fetched, tried in order. Empty when it has to be
-            in `SPOTON_MODEL_DIR`.
+            in `SPOTON_MODEL_DIR`. Their addresses may hold keys, so they are not shown.
         size_bytes: Its size; None when the registry does not say. No more than that
             is downloaded.
     """
 
     name: str
     sha256: str
-    sources: tuple[Source, ...] = ()
+    sources: tuple[Source, ...] = field(default=(), repr=False)
     size_bytes: int | None = None
 
     def __post_init__(self) -> None:

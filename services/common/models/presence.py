@@ -24,7 +24,8 @@ class Presence:
     """What is here of a model.
 
     Attributes:
-        where: The place that a service would look at first and find something.
+        where: The place whose files a service would use; where it would have to fetch
+            some, the first that has any.
         hashes: Of each file that is there, the hash that it has, hexadecimal.
         wrong: The files there that are not the registry's.
         missing: Names of the files that are not there.
@@ -45,11 +46,16 @@ def presence_of(entry: ModelEntry, model_dir: Path | None, cache_dir: Path) -> P
     """Look for a model's files, and hash those that are here."""
     if not entry.files:
         return Presence(Where.NO_FILE, {}, (), ())
-    for where, folder in ((Where.LOCAL, model_dir), (Where.CACHE, cache_dir)):
-        if folder is not None:
-            found = _in_folder(entry, where, home_of(entry, folder))
-            if found.hashes:
-                return found
+    places = ((Where.LOCAL, model_dir), (Where.CACHE, cache_dir))
+    seen = [
+        _in_folder(entry, where, home_of(entry, folder))
+        for where, folder in places
+        if folder is not None
+    ]
+    # A folder of the user's that lacks a file is passed over for the cache.
+    for found in (*(one for one in seen if not one.missing), *seen):
+        if found.hashes:
+            return found
     return Presence(Where.NOWHERE, {}, (), tuple(file.name for file in entry.files))
 
 

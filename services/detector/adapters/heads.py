@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from services.common.broken_answers import BrokenAnswer
 from services.common.models import DetectorEntry, DetectorHead
-from services.detector.batching import Answer, BrokenAnswer
+from services.detector.batching import Answer
 from services.detector.domain import rfdetr, rtdetr, yolo, yolox
 from services.detector.domain.geometry import Region, Size
 from services.detector.domain.heads import (

@@ -10,10 +10,11 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from services.common.broken_answers import BrokenAnswer
 from services.common.devices import UnusableModel
 from services.common.errors import InvalidInput
 from services.common.ids import ModelId
-from services.detector.batching import Answer, BrokenAnswer
+from services.detector.batching import Answer
 from services.detector.domain import movenet
 from services.detector.domain.geometry import Size
 from services.detector.domain.heads import NotFinite

@@ -55,14 +55,15 @@ def load_detector(
         NotReady: A package is not installed.
     """
     _require_head(entry)
+    if entry.backend is DetectorBackend.TRANSFORMERS:
+        # Imports torch, which only this backend needs. Where it is not installed, that
+        # is told before anything is fetched.
+        from services.detector.adapters.transformers import TransformersDetector
     path = locate_and_log(entry, model_dir, cache_dir).path
     if entry.backend is DetectorBackend.LITERT:
         return _load_litert(entry, path, settings, watch, threads)
     if entry.backend is DetectorBackend.ONNX:
         return OnnxDetector(path, entry, settings, watch)
-    # Imports torch, which only this backend needs.
-    from services.detector.adapters.transformers import TransformersDetector
-
     return TransformersDetector(path, entry, settings, watch)
 
 

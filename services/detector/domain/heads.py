@@ -90,15 +90,11 @@ class Head(Protocol):
 
 
 class UnknownLayout(ValueError):
-    """A network's outputs are not those of its head.
-
-    Attributes:
-        expected: What the head's exports answer.
-    """
+    """A network's outputs are not those of its head."""
 
     def __init__(self, expected: str) -> None:
+        """Take what the head's exports answer."""
         super().__init__(f"expected {expected}")
-        self.expected = expected
 
 
 class NotFinite(ArithmeticError):

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 import cv2
+import structlog
 
 from services.common.convert import image_to_proto
 from services.common.errors import SpotOnError
@@ -19,6 +20,8 @@ from spoton.reid.v1 import reid_pb2
 
 if TYPE_CHECKING:
     from spoton.reid.v1.reid_pb2_grpc import ReidServiceAsyncStub
+
+_log = structlog.get_logger(__name__)
 
 _LARGEST_PICTURE_PX = (256, 512)
 _JPEG_QUALITY = 90
@@ -67,7 +70,7 @@ class CropEmbedder:
         except SpotOnError as error:
             if self._stream.failed:
                 raise
-            del error
+            _log.info("no vector", peer=self._stream.name, cause=str(error))
             return
         seen.embeddings[index] = answer.embedding
 

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.batching import Batcher, BatchMetrics, BatchSettings
+from services.common.broken_answers import BrokenAnswer, BrokenAnswers
 from services.common.errors import InvalidInput, NotFound
 from services.common.ids import ModelId
 from services.common.images import RgbImage
 from services.common.models.entries import PixelOrder
 from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.values import Vector
-from services.reid.observe import BATCH_SIZE, INFERENCE_SECONDS
+from services.reid.observe import BATCH_SIZE, BROKEN_ANSWERS, INFERENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +73,42 @@ class EmbeddingService(Batcher[RgbImage, Vector]):
 
     def __init__(self, embedder: Embedder, settings: BatchSettings) -> None:
         self.model = embedder.model
+        self._embedder = embedder
         name = self.model.model_id
+        self._broken = BrokenAnswers(name, BROKEN_ANSWERS)
         super().__init__(
-            lambda crops: list(embedder.embed(crops)),
+            self._embed,
             settings,
             BatchMetrics(BATCH_SIZE.labels(name), INFERENCE_SECONDS.labels(name)),
             max_batch=embedder.max_batch,
         )
 
-    async def embed(self, crop: RgbImage) -> Vector:
+    async def embed(self, crop: RgbImage, *, field: str = "crop") -> Vector:
         """Return the appearance vector of a crop of any size.
+
+        Args:
+            crop: The crop.
+            field: Path of the request field that holds it, for errors.
 
         Raises:
             InvalidInput: The model sees nothing in it.
+            BrokenAnswer: The model answered NaN or infinity.
             Unavailable: The device of the model failed.
         """
         vector = await self.run(crop)
-        if not np.isfinite(vector).all() or float(np.linalg.norm(vector)) < 0.5:
-            raise InvalidInput("has no appearance that can be compared", field="crop")
+        if float(np.linalg.norm(vector)) < 0.5:
+            raise InvalidInput("has no appearance that can be compared", field=field)
         return vector
+
+    def _embed(self, crops: Sequence[RgbImage]) -> Sequence[Vector | BrokenAnswer]:
+        """Run the embedder, and count what it could not answer."""
+        vectors = self._embedder.embed(crops)
+        finite = [bool(np.isfinite(vector).all()) for vector in vectors]
+        self._broken.note(finite.count(False))
+        return [
+            vector if is_finite else BrokenAnswer(self.model.model_id)
+            for vector, is_finite in zip(vectors, finite, strict=True)
+        ]
 
 
 class Embedders:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from services.common.broken_answers import BrokenAnswer
 from services.common.errors import InvalidInput, NotFound
 from services.common.ids import EnvironmentId, GlobalId, ModelId, TimelineId
 from services.common.images import RgbImage, decode_image
@@ -123,6 +124,7 @@ class ModelInUse(Protocol):
 
         Raises:
             InvalidInput: The model sees nothing in it.
+            BrokenAnswer: The model answered NaN or infinity.
             Unavailable: The device of the model failed.
         """
 
@@ -229,7 +231,7 @@ class Reembedding:
                 decode_image, jpeg, field="crop", max_pixels=_MOST_PIXELS
             )
             vector = await model.embed(crop)
-        except (NotFound, InvalidInput) as error:
+        except (NotFound, InvalidInput, BrokenAnswer) as error:
             _log.warning(
                 "picture not used", global_id=sitter.global_id, cause=str(error)
             )

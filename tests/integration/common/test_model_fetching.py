@@ -68,6 +68,15 @@ def test_fetches_once_and_remembers_the_origin(tmp_path: Path, web: Web) -> None
         assert f"cache, fetched from {url} at 20" in file.origin
 
 
+def test_a_key_in_an_address_is_told_to_nobody(tmp_path: Path, web: Web) -> None:
+    """Neither progress nor notes nor the entry in a log show what follows the path."""
+    url = web.serve("/net?key=hush", Page(WEIGHTS))
+    entry, said = net("https://127.0.0.1:9/gone?key=hush", url), []
+    located = locate(entry, None, tmp_path, report=said.append)
+    assert f"fetching net.onnx from {url.removesuffix('?key=hush')}" in said
+    assert "hush" not in f"{entry} {said} {located}"
+
+
 def test_several_files_are_in_one_folder(tmp_path: Path, web: Web) -> None:
     """A model of several files is a folder of its own name, in either place."""
     files = [
@@ -201,6 +210,16 @@ def test_a_part_that_is_all_there_is_no_trap(tmp_path: Path, web: Web) -> None:
     locate(entry, None, tmp_path)
     require_weights(tmp_path)
     assert web.ranges == [f"bytes={len(WEIGHTS)}-", None]
+
+
+def test_a_refusal_of_parts_nobody_asked_for_is_no_trap(
+    tmp_path: Path, web: Web
+) -> None:
+    """A server that answers 416 to a plain request is asked once, and given up."""
+    url = web.serve("/net", Page(WEIGHTS, status=416))
+    with pytest.raises(Unavailable, match="answered HTTP 416"):
+        locate(net(url), None, tmp_path)
+    assert web.ranges == [None]
 
 
 def test_tries_the_next_source(tmp_path: Path, web: Web) -> None:

@@ -7,11 +7,11 @@ import numpy as np
 import onnx
 import pytest
 
+from services.common.broken_answers import BrokenAnswer
 from services.common.devices import Device, DeviceSettings, UnusableModel
 from services.common.errors import InvalidInput
 from services.common.models import DetectorEntry, ModelFile
 from services.detector.adapters.onnx import OnnxDetector
-from services.detector.batching import BrokenAnswer
 from services.detector.domain.detections import Detections
 from tests.fakes.devices import SeenDevices
 from tests.fakes.gpu import FakeGpu

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from services.common.batching import BatchSettings
+from services.common.broken_answers import BrokenAnswer
 from services.common.convert import image_to_proto
 from services.common.errors import (
     DeadlineExceeded,
@@ -17,7 +18,6 @@ from services.common.errors import (
     Unavailable,
 )
 from services.common.grpc_errors import error_from_status
-from services.detector.batching import BrokenAnswer
 from services.detector.config import DetectorConfig, load_config
 from services.detector.domain.detections import Detections
 from services.detector.domain.geometry import Size

@@ -17,6 +17,7 @@ from services.common.devices import (
 )
 from services.common.errors import NotReady
 from services.common.models import DetectorBackend, DetectorEntry, ModelFile
+from services.detector.adapters.loading import load_detector
 from services.detector.adapters.onnx import OnnxDetector
 from services.detector.domain.detections import Detections
 from tests.fakes.devices import SeenDevices
@@ -34,14 +35,25 @@ def rtdetr(**changes: Any) -> DetectorEntry:
     return entry("rtdetr", **{**facts, **changes})
 
 
-def test_absent_package_names_the_variant(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without torch the error tells what to install."""
+def test_absent_package_names_the_variant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without torch the error tells what to install, before anything is fetched."""
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(
         sys.modules, "services.detector.adapters.transformers", raising=False
     )
+    cache = tmp_path / "cache"
     with pytest.raises(NotReady, match="install SpotOn's variant torch"):
-        import services.detector.adapters.transformers  # noqa: F401
+        load_detector(
+            rtdetr(),
+            DeviceSettings(),
+            SeenDevices(),
+            model_dir=None,
+            cache_dir=cache,
+            threads=1,
+        )
+    assert not cache.exists()
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,19 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from services.common.models import TensorLayout
+from services.common.ids import ModelId
+from services.common.models import TensorLayout, locate
 from services.common.models.__main__ import main
 from services.common.models.network_shapes import NetworkShapes
+from services.common.models.presence import Where, presence_of
 from services.common.models.registry import read_entries
+from tests.fakes.models import entry_of, file_of
 from tests.fakes.networks import write_network
 
 Shape = tuple[int, ...]
@@ -71,6 +75,22 @@ def test_verify_names_the_missing_file_of_a_folder(
     (place / "clip-vit-b32" / "config.json").write_text("{}")
     assert main(["verify"]) == 1
     assert "MISSING  clip-vit-b32  pytorch_model.bin" in capsys.readouterr().out
+
+
+def test_verify_looks_where_a_service_would(place: Path) -> None:
+    """An incomplete folder of the user's is no fault while the cache has all files."""
+    files = {"a.bin": b"a", "b.bin": b"b"}
+    for folder, names in ((place, ["a.bin"]), (place.parent / "cache", list(files))):
+        (folder / "pair").mkdir()
+        for name in names:
+            (folder / "pair" / name).write_bytes(files[name])
+    entry = entry_of(*(file_of(name, content) for name, content in files.items()))
+    pair = replace(entry, model_id=ModelId("pair"))
+    found = presence_of(pair, place, place.parent / "cache")
+    assert (found.where, found.is_right) == (Where.CACHE, True)
+    assert locate(pair, place, place.parent / "cache").path == next(
+        path.parent for path in found.hashes
+    )
 
 
 def test_fetch_says_why_it_cannot(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,6 +155,19 @@ def test_describe_says_what_it_cannot_tell(
     assert "# To fill in: the outputs do not tell the head" in text
     assert "# To fill in: the network takes any size" in text
     assert tomllib.loads(text)["odd"]["head"] == ""
+
+
+def test_describe_counts_the_classes_of_rfdetr_from_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The people of an RF-DETR of COCO are class 1, those of the others class 0."""
+    rfdetr = {"dets": np.zeros((9, 4)), "labels": np.zeros((9, 91))}
+    yolo = {"output0": np.zeros((8, 84))}
+    classes = [
+        described(capsys, str(write_network(tmp_path / name, outputs, size=(64, 64))))
+        for name, outputs in (("rfdetr.onnx", rfdetr), ("yolo.onnx", yolo))
+    ]
+    assert [one.get("person_class", 0) for one in classes] == [1, 0]
 
 
 def test_describe_recognises_an_embedder(

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from services.common.broken_answers import BrokenAnswer
 from services.common.devices import DeviceFailed
 from services.common.errors import InvalidInput
 from services.common.ids import ModelId
-from services.detector.batching import BrokenAnswer
 from services.detector.observe import FRAMES, outcome_counted
 
 

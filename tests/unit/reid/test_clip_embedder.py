@@ -189,6 +189,19 @@ def test_weights_that_lack_a_layer_are_refused(folder: Path, tmp_path: Path) -> 
         load(tmp_path)
 
 
+def test_weights_that_answer_nan_are_refused(folder: Path, tmp_path: Path) -> None:
+    """An encoder without an answer for plain grey is not used at all."""
+    from safetensors.torch import load_file, save_file
+
+    for one in folder.glob("*.json"):
+        (tmp_path / one.name).write_bytes(one.read_bytes())
+    weights = load_file(folder / "model.safetensors")
+    weights["visual_projection.weight"].fill_(float("nan"))
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UnusableModel, match="NaN"):
+        load(tmp_path)
+
+
 def test_other_dimensions_than_the_entry_says_are_refused(folder: Path) -> None:
     """Vectors of a wrong length would be of no use to anybody."""
     described = entry(dimensions=DIMENSIONS + 3, backend=EmbedderBackend.CLIP)

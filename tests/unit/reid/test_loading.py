@@ -1,6 +1,7 @@
 """Which embedders a configuration loads."""
 
 import hashlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_an_unknown_embedder_lists_those_that_are_known() -> None:
     """Whoever mistypes a name reads the right ones."""
     with pytest.raises(NotFound, match="osnet-x0-25-msmt17"):
         load_embedders(config("osnet"), SeenDevices())
+
+
+def test_a_missing_library_is_told_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for the files of CLIP to learn that torch is not installed."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setenv("SPOTON_MODEL_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(Unavailable, match="variant torch"):
+        load_embedders(config("clip-vit-b32"), SeenDevices())
+    assert not (tmp_path / "cache").exists()
 
 
 def test_files_that_are_not_as_registered_are_refused(

@@ -1,5 +1,6 @@
 """Embedding networks in ONNX, with networks small enough to know their answers."""
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,13 @@ import onnx
 import pytest
 
 from services.common.batching import BatchSettings
+from services.common.broken_answers import BrokenAnswer
 from services.common.devices import DeviceSettings, UnusableModel
 from services.common.errors import InvalidInput
 from services.common.models import PixelOrder, TensorLayout
 from services.reid.adapters.embedders.crops import CropWriter
 from services.reid.adapters.embedders.onnx import OnnxEmbedder
+from services.reid.observe import BROKEN_ANSWERS
 from services.reid.service.embedding import EmbeddingService
 from tests.fakes.devices import SeenDevices
 from tests.fakes.embedding_network import HEIGHT_PX, WIDTH_PX, entry, write_network
@@ -125,22 +128,30 @@ def test_a_network_that_answers_nan_is_refused(tmp_path: Path) -> None:
         load(path, entry())
 
 
-async def test_a_crop_that_gives_nan_is_refused(tmp_path: Path) -> None:
-    """The crop is refused by field, and the others of its batch are answered."""
+async def test_nan_for_a_crop_is_the_fault_of_the_model(tmp_path: Path) -> None:
+    """The crop has no answer, the others of its batch have, and it is counted."""
     path = write_network(tmp_path / "net.onnx", TensorLayout.NCHW, root_of=100.0)
-    async with EmbeddingService(load(path, entry()), BatchSettings()) as service:
-        with pytest.raises(InvalidInput) as caught:
-            await service.embed(plain((0, 200, 200)))
-        assert caught.value.field == "crop"
-        assert np.isfinite(await service.embed(plain((150, 150, 150)))).all()
+    embedder = load(path, entry())
+    counter = BROKEN_ANSWERS.labels(embedder.model.model_id)
+    before = counter._value.get()
+    async with EmbeddingService(embedder, BatchSettings(max_wait_s=0.2)) as service:
+        broken, whole = await asyncio.gather(
+            service.embed(plain((0, 200, 200))),
+            service.embed(plain((150, 150, 150))),
+            return_exceptions=True,
+        )
+    assert isinstance(broken, BrokenAnswer)
+    assert np.isfinite(whole).all()
+    assert counter._value.get() == before + 1
 
 
 async def test_a_crop_without_appearance_is_refused(tmp_path: Path) -> None:
     """A vector of zeros cannot be compared, so it is none."""
     path = write_network(tmp_path / "net.onnx", TensorLayout.NCHW)
     async with EmbeddingService(load(path, entry()), BatchSettings()) as service:
-        with pytest.raises(InvalidInput):
-            await service.embed(plain((0, 0, 0)))
+        with pytest.raises(InvalidInput) as caught:
+            await service.embed(plain((0, 0, 0)), field="image")
+    assert caught.value.field == "image"
 
 
 def test_crops_are_copied_once_into_the_batch() -> None:

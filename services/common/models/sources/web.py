@@ -47,7 +47,7 @@ def _open(
         response = opener.open(request, timeout=patience.silence_s)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == _RANGE_NOT_SATISFIABLE:
+        if error.code == _RANGE_NOT_SATISFIABLE and request.has_header("Range"):
             # What is here is longer than the file: a plain request starts anew.
             request.remove_header("Range")
             with _open(opener, request, patience) as response:

@@ -33,7 +33,7 @@ from services.common.models import (
     PixelOrder,
     TensorLayout,
 )
-from services.reid.adapters.embedders.crops import CropWriter, unit
+from services.reid.adapters.embedders.crops import GREY, CropWriter, unit
 from services.reid.service.embedding import EmbedderModel
 
 _KINDS = ("clip", "clip_vision_model")
@@ -64,8 +64,7 @@ class ClipEmbedder:
             UnusableModel: The folder is not what the entry says.
             DeviceFailed: The device cannot be used.
         """
-        self._torch = _library("torch", entry.model_id)
-        self._transformers = _library("transformers", entry.model_id)
+        self._torch, self._transformers = require_libraries(entry)
         # We bring our own threads.
         self._torch.set_num_threads(1)
         # Errors are raised; that a text encoder is left out is as it should be.
@@ -86,6 +85,7 @@ class ClipEmbedder:
         self._crops = CropWriter(read, self._resize)
         self._buffers = threading.local()
         self._failover = Failover(entry.model_id, self._open, settings, watch)
+        self._require_finite()
 
     def embed(self, batch: Sequence[RgbImage]) -> NDArray[np.float32]:
         """Return the vectors of crops, float32, shape (N, dimensions), unit length."""
@@ -93,6 +93,17 @@ class ClipEmbedder:
         self._crops.write(batch, buffer)
         pixels = self._torch.from_numpy(buffer)
         return unit(self._failover.run(lambda encoder: self._encode(encoder, pixels)))
+
+    def _require_finite(self) -> None:
+        """Return if the encoder has an answer for a grey crop.
+
+        Raises:
+            UnusableModel: It answers NaN or infinity.
+            DeviceFailed: The device failed.
+        """
+        grey = np.full((self.model.height_px, self.model.width_px, 3), GREY, np.uint8)
+        if not np.isfinite(self.embed([grey])).all():
+            raise self._unusable("answers a grey crop with NaN or infinity")
 
     def _encode(self, encoder: Any, pixels: Any) -> NDArray[Any]:
         """Return the projected image features, shape (N, dimensions).
@@ -181,12 +192,17 @@ class ClipEmbedder:
         return UnusableModel(self._entry.model_id, self._path, reason)
 
 
-def _library(name: str, model_id: str) -> ModuleType:
-    """Return a library that only this backend needs.
+def require_libraries(entry: EmbedderEntry) -> tuple[ModuleType, ModuleType]:
+    """Return torch and transformers, which only this backend needs.
 
     Raises:
-        Unavailable: It is not installed.
+        Unavailable: One of them is not installed.
     """
+    return _library("torch", entry.model_id), _library("transformers", entry.model_id)
+
+
+def _library(name: str, model_id: str) -> ModuleType:
+    """Return one of them."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

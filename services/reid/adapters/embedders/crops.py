@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from services.common.images import RgbImage
 from services.common.models import EmbedderInput, PixelOrder, TensorLayout
 
+GREY = 127
+"""Samples of the crop that every network is tried with."""
+
 Resize = Callable[[RgbImage, int, int], RgbImage]
 """Takes a crop, a width and a height, and returns the crop in that size."""
 

@@ -12,11 +12,10 @@ from services.common.errors import SpotOnError
 from services.common.images import RgbImage
 from services.common.models import EmbedderEntry
 from services.common.onnx_session import Array, OnnxNetwork
-from services.reid.adapters.embedders.crops import CropWriter, unit
+from services.reid.adapters.embedders.crops import GREY, CropWriter, unit
 from services.reid.service.embedding import EmbedderModel
 
 _ANY_BATCH = 64
-_GREY = 127
 
 
 class OnnxEmbedder:
@@ -116,7 +115,7 @@ class OnnxEmbedder:
             UnusableModel: None or several have the entry's dimensions, it is not
                 finite, or the network cannot be run.
         """
-        grey = np.full((self.model.height_px, self.model.width_px, 3), _GREY, np.uint8)
+        grey = np.full((self.model.height_px, self.model.width_px, 3), GREY, np.uint8)
         try:
             outputs = self._run([grey])
         except SpotOnError:
