@@ -44,7 +44,7 @@ check: install-dev install-generator ## Check format, lint, types, imports and p
 protos: install-generator ## Generate the code beside the protos
 	@scripts/protos.sh .venv-protos/bin
 
-bench: install ## Measure mesh, history and analytics; writes build/bench*.json
+bench: install-test ## Measure mesh, trackers, history and analytics; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.analytics

@@ -123,6 +123,7 @@ async def _observe(
         Stalled: Nothing was published for a minute.
     """
     observation = Observation()
+    is_first = session.environment_id == options.environments[0].environment_id
     loop = asyncio.get_running_loop()
     try:
         async with (
@@ -132,7 +133,8 @@ async def _observe(
             async for event in watch(mesh, session):
                 patience.reschedule(loop.time() + _STALLED_S)
                 observation.add(event)
-                if event.HasField("tracking") and len(observation.updates) == 1:
+                if is_first and event.HasField("tracking"):
+                    is_first = False
                     seconds = options.seconds_since_start()
                     console.print(
                         f"First tracking update {seconds:.1f} s after the command."
