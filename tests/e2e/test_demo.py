@@ -82,9 +82,7 @@ async def test_the_plaza_is_tracked_to_its_end(
     assert _frames(pictures / "plaza.mp4") == 795
 
 
-async def test_the_plaza_has_a_history(
-    printed: dict[str, str], pictures: Path
-) -> None:
+async def test_the_plaza_has_a_history(printed: dict[str, str], pictures: Path) -> None:
     """It tells of as many people as were final, of zones, and draws a heatmap."""
     rows = {cells[0]: cells[1:] for cells in _rows(printed["plaza"], "What happened")}
     persons, _, _, _, _, total = rows["everywhere"]
