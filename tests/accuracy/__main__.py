@@ -1,7 +1,7 @@
 """`python -m tests.accuracy`: measure every model and tracker that can run here.
 
-Prints tables, writes `build/models.json`, and makes the measured part of
-`docs/models.md` anew.
+Prints tables, writes `build/models.json`, and makes their parts of `docs/models.md`
+anew.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main() -> int:
         "only",
         nargs="*",
         choices=[*MEASUREMENTS, []],
-        help="what to measure; all, and write the page, when nothing is named",
+        help="what to measure; all when nothing is named",
     )
     parser.add_argument("--output", type=Path, default=Path("build/models.json"))
     options = parser.parse_args()
@@ -40,9 +40,10 @@ def main() -> int:
         tables.append(MEASUREMENTS[name]())
         print_table(console, tables[-1])
     write_json(tables, machine, options.output)
-    if not options.only:
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(replace_measured(page, tables, machine), encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    for table in tables:
+        page = replace_measured(page, table, machine)
+    PAGE.write_text(page, encoding="utf-8")
     return 0
 
 

@@ -11,7 +11,8 @@ from rich.table import Table as RichTable
 from tests.accuracy.table import Cell, Table
 from tests.bench.machine import Machine
 
-BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
+BEGIN, END = "<!-- measured {} -->", "<!-- /measured {} -->"
+"""Around the part of a page that a table of this name fills."""
 
 
 def print_table(console: Console, table: Table) -> None:
@@ -32,21 +33,21 @@ def write_json(tables: Sequence[Table], machine: Machine, path: Path) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def replace_measured(page: str, tables: Sequence[Table], machine: Machine) -> str:
-    """Return a page in Markdown with its measured part made anew.
+def replace_measured(page: str, table: Table, machine: Machine) -> str:
+    """Return a page in Markdown with the part of a table made anew.
 
     Raises:
-        ValueError: The page has no such part.
+        ValueError: The page has no part for this table.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page has no part between {BEGIN} and {END}")
-    parts = [machine.text(), *map(_markdown, tables)]
-    return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
+    begin, end = BEGIN.format(table.name), END.format(table.name)
+    before, found, rest = page.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"the page has no part between {begin} and {end}")
+    return f"{before}{begin}\n\n{_markdown(table, machine)}\n\n{end}{after}"
 
 
-def _markdown(table: Table) -> str:
+def _markdown(table: Table, machine: Machine) -> str:
     """Return a table as Markdown, each sentence about it on a line of its own."""
     lines = [
         f"### {table.title}",
@@ -55,9 +56,7 @@ def _markdown(table: Table) -> str:
         _markdown_row(["---"] * len(table.columns)),
         *map(_markdown_row, table.rows),
     ]
-    if table.notes:
-        lines += ["", *table.notes]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *table.notes, f"Measured on {machine.text()}."])
 
 
 def _markdown_row(cells: Sequence[Cell]) -> str:

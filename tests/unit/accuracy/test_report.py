@@ -19,21 +19,23 @@ TABLE = Table(
 )
 
 
-def test_only_the_measured_part_of_a_page_changes() -> None:
+def test_only_the_part_of_a_table_changes() -> None:
     """The rest stays as people wrote it, and a second measurement takes its place."""
-    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    once = replace_measured(page, [TABLE], MACHINE)
-    assert once.startswith(f"before\n{BEGIN}\n\n{MACHINE.text()}\n\n### Detectors\n")
+    begin, end = BEGIN.format("detectors"), END.format("detectors")
+    page = f"before\n{begin}\nold\n{end}\nafter\n"
+    once = replace_measured(page, TABLE, MACHINE)
+    assert once.startswith(f"before\n{begin}\n\n### Detectors\n")
     assert "| movenet | 0.787 | 77.9 |" in once
     assert "| slow | – | 1741 |" in once
-    assert once.endswith(f"On 69 frames.\n\n{END}\nafter\n")
-    assert replace_measured(once, [TABLE], MACHINE) == once
+    measured_on = f"Measured on {MACHINE.text()}."
+    assert once.endswith(f"On 69 frames.\n{measured_on}\n\n{end}\nafter\n")
+    assert replace_measured(once, TABLE, MACHINE) == once
 
 
 def test_a_page_without_a_measured_part_is_refused() -> None:
     """Nothing is written over what was not meant for it."""
     with pytest.raises(ValueError, match="no part between"):
-        replace_measured("a page", [TABLE], MACHINE)
+        replace_measured("a page", TABLE, MACHINE)
 
 
 def test_numbers_are_written_in_full_for_programs(tmp_path: Path) -> None:
