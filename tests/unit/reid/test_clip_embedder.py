@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from services.common.devices import Device, DeviceSettings, Fallback, UnusableModel
-from services.common.errors import Unavailable
+from services.common.errors import NotReady, Unavailable
 from services.common.models import EmbedderBackend
 from services.reid.adapters.embedders.clip import ClipEmbedder
 from tests.fakes.devices import SeenDevices
@@ -231,5 +231,5 @@ def test_a_missing_library_names_the_variant(
     monkeypatch.setitem(sys.modules, name, None)
     if name == "transformers":
         pytest.importorskip("torch", reason="the variant torch is not installed")
-    with pytest.raises(Unavailable, match=f"needs {name}.*variant torch"):
+    with pytest.raises(NotReady, match=f"needs {name}.*variant torch"):
         ClipEmbedder(tmp_path, ENTRY, DeviceSettings(), SeenDevices())

@@ -25,7 +25,7 @@ from services.common.devices import (
     Precision,
     UnusableModel,
 )
-from services.common.errors import Unavailable
+from services.common.errors import NotReady
 from services.common.images import RgbImage
 from services.common.models import (
     EmbedderEntry,
@@ -60,7 +60,7 @@ class ClipEmbedder:
             watch: Told on which device it runs.
 
         Raises:
-            Unavailable: torch or transformers is not installed.
+            NotReady: torch or transformers is not installed.
             UnusableModel: The folder is not what the entry says.
             DeviceFailed: The device cannot be used.
         """
@@ -196,7 +196,7 @@ def require_libraries(entry: EmbedderEntry) -> tuple[ModuleType, ModuleType]:
     """Return torch and transformers, which only this backend needs.
 
     Raises:
-        Unavailable: One of them is not installed.
+        NotReady: One of them is not installed.
     """
     return _library("torch", entry.model_id), _library("transformers", entry.model_id)
 
@@ -206,7 +206,7 @@ def _library(name: str, model_id: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise Unavailable(
+        raise NotReady(
             f"model {model_id} needs {name}, which is not installed: install SpotOn's "
             "variant torch"
         ) from error
