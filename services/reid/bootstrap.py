@@ -72,6 +72,7 @@ def load_embedders(config: ReidConfig, watch: DeviceWatch) -> list[Embedder]:
         WrongHash: A file is not the one of the registry.
         UnusableModel: A file is not what the registry says.
         Unavailable: A file cannot be had, or the device cannot be used.
+        NotReady: A library is not installed.
         ConfigError: Two names stand for one model.
     """
     registry = load_registry()

@@ -8,7 +8,7 @@ import pytest
 
 from services.common.devices import UnusableModel
 from services.common.environ import ConfigError
-from services.common.errors import NotFound, Unavailable
+from services.common.errors import NotFound, NotReady, Unavailable
 from services.common.models import WrongHash
 from services.reid.bootstrap import load_embedders
 from services.reid.config import ReidConfig, load_config
@@ -52,7 +52,7 @@ def test_a_missing_library_is_told_before_anything_is_fetched(
     """Nobody waits for the files of CLIP to learn that torch is not installed."""
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setenv("SPOTON_MODEL_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(Unavailable, match="variant torch"):
+    with pytest.raises(NotReady, match="variant torch"):
         load_embedders(config("clip-vit-b32"), SeenDevices())
     assert not (tmp_path / "cache").exists()
 
