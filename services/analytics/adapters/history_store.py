@@ -111,10 +111,9 @@ class PostgresHistory:
                 if chapter.gap is not None:
                     await write_gap(connection, lease.environment_id, chapter.gap)
                 if increment is not None:
-                    # One way to the database and back, as far as nothing is asked:
-                    # the next batch is folded meanwhile, and each way waits for it.
-                    async with connection.pipeline():
-                        await _write(connection, lease, increment, base)
+                    # Not in a pipeline: an owner stopped in the middle of one holds
+                    # its rows, and no timeout of PostgreSQL 15 and 16 ends that.
+                    await _write(connection, lease, increment, base)
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection[TupleRow]]:

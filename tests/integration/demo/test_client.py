@@ -86,7 +86,7 @@ async def _mesh(pipeline: BreakingPipeline) -> AsyncIterator[Mesh]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     address = f"127.0.0.1:{port}"
-    names = ("mapper", "pipeline", "reid")
+    names = ("analytics", "mapper", "pipeline", "reid")
     try:
         async with connected(dict.fromkeys(names, address)) as mesh:
             yield mesh
