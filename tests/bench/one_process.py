@@ -99,9 +99,14 @@ async def run(*, null_model: bool) -> None:
 def local_peers(services: list[Register]) -> Peers:
     """Return what calls services of this process."""
     local = LocalServer()
-    names = [name for add in services for name in add(local)]  # type: ignore[arg-type]
-    stubs = {name.split(".")[1]: local.stub(name) for name in names}
-    return Peers(stubs["detector"], stubs["reid"], stubs["tracker"], stubs["mapper"])
+    for add in services:
+        add(local)  # type: ignore[arg-type]
+    return Peers(
+        local.stub("spoton.detector.v1.DetectorService"),
+        local.stub("spoton.reid.v1.ReidService"),
+        local.stub("spoton.tracker.v1.TrackerService"),
+        local.stub("spoton.mapper.v1.MapperService"),
+    )
 
 
 if __name__ == "__main__":

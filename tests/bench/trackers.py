@@ -7,6 +7,7 @@ process with one thread of torch.
 """
 
 import importlib
+import logging
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -65,6 +66,7 @@ def compare_trackers() -> list[TrackerSpeed] | None:
     if not is_installed():
         return None
     torch = importlib.import_module("torch")
+    logging.getLogger("boxmot").setLevel(logging.WARNING)
     torch.set_num_threads(1)
     return [
         _compared(rival, people)
