@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.common.errors import NotFound
+from services.common.ids import ModelId
 from services.common.models import DetectorEntry
 from services.detector.service import DetectionService
 
@@ -40,10 +41,10 @@ class ServedModels:
         """
         if not model_id:
             return self.default
-        for name, model in self._models.items():
-            if name == model_id:
-                return model
-        raise NotFound(
-            f"{model_id!r} is not served; served are {', '.join(self._models)}",
-            field="model_id",
-        )
+        model = self._models.get(ModelId(model_id))
+        if model is None:
+            raise NotFound(
+                f"{model_id!r} is not served; served are {', '.join(self._models)}",
+                field="model_id",
+            )
+        return model

@@ -11,7 +11,7 @@ import cv2
 
 from demo.media import MediaUnavailable
 from services.common.broken_answers import BrokenAnswer
-from services.common.devices import Device, DeviceFailed, DeviceSettings
+from services.common.devices import DeviceSettings
 from services.common.errors import SpotOnError
 from services.common.models import (
     DetectorEntry,
@@ -33,6 +33,7 @@ from tests.accuracy.pets import AnnotatedFrame, NoData, annotated_frames
 from tests.accuracy.precision import Compared, Precision, precision_of
 from tests.accuracy.random_weights import TITLE, is_possible, write_rtdetr_r50
 from tests.accuracy.table import Cell, Table
+from tests.fakes.devices import SeenDevices
 
 COLUMNS = (
     "model",
@@ -87,7 +88,7 @@ def _time_of_random_weights(frames: Sequence[AnnotatedFrame]) -> Sequence[Cell]:
         from services.detector.adapters.transformers import TransformersDetector
 
         detector = TransformersDetector(
-            Path(folder), entry, DeviceSettings(), _NoWatch()
+            Path(folder), entry, DeviceSettings(), SeenDevices()
         )
         run = _run(detector, entry, frames)
     name = TITLE.format(name="RT-DETR R50 in torch")
@@ -97,16 +98,6 @@ def _time_of_random_weights(frames: Sequence[AnnotatedFrame]) -> Sequence[Cell]:
 
 class _NotHere(Exception):
     """A model's files are not on this machine."""
-
-
-class _NoWatch:
-    """Does not care on what a model runs: it is asked for the CPU."""
-
-    def running(self, model: str, device: Device) -> None:
-        """Ignore where a model runs."""
-
-    def lost(self, failure: DeviceFailed) -> None:
-        """Ignore that a model cannot run any more; its run raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +125,7 @@ def _row(entry: DetectorEntry, frames: Sequence[AnnotatedFrame]) -> Sequence[Cel
     detector = load_detector(
         replace(entry, low_score=_LEAST_SCORE),
         DeviceSettings(),
-        _NoWatch(),
+        SeenDevices(),
         model_dir=model_dir(),
         cache_dir=cache_dir(),
         threads=1,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from services.common.batching import BatchSettings
-from services.common.devices import Device, DeviceFailed, DeviceSettings
+from services.common.devices import DeviceSettings
 from services.common.errors import SpotOnError
 from services.common.images import RgbImage
 from services.common.models import (
@@ -37,6 +37,7 @@ from services.reid.adapters.embedders.stripes import StripesEmbedder
 from services.reid.service.embedding import Embedder
 from tests.accuracy.random_weights import TITLE, is_possible, write_clip_vit_b32
 from tests.accuracy.table import Cell, Table
+from tests.fakes.devices import SeenDevices
 
 # By eye there are two people: 0001 and 0006 are one, 0003 is the other.
 PEOPLE = {"0001": "A", "0006": "A", "0003": "B"}
@@ -69,16 +70,6 @@ class Crop:
     person: str
     camera: str
     pixels: RgbImage
-
-
-class Unwatched:
-    """Is not told on what models run: always the CPU."""
-
-    def running(self, model: str, device: Device) -> None:
-        """Learn nothing."""
-
-    def lost(self, failure: DeviceFailed) -> None:
-        """Learn nothing."""
 
 
 def read_crops(folder: Path) -> list[Crop]:
@@ -182,7 +173,7 @@ def load(entry: EmbedderEntry) -> Embedder:
     )
     located = locate(here, model_dir(), cache_dir())
     backend = ClipEmbedder if entry.backend is EmbedderBackend.CLIP else OnnxEmbedder
-    return backend(located.path, entry, DeviceSettings(), Unwatched())
+    return backend(located.path, entry, DeviceSettings(), SeenDevices())
 
 
 def row(name: str, embedder: Embedder, crops: Sequence[Crop]) -> list[Cell]:
@@ -207,7 +198,7 @@ def time_of_random_weights(crops: Sequence[Crop]) -> list[Cell]:
     """Return how long the backend `clip` takes for a model of full size."""
     with TemporaryDirectory() as folder:
         entry = write_clip_vit_b32(Path(folder))
-        embedder = ClipEmbedder(Path(folder), entry, DeviceSettings(), Unwatched())
+        embedder = ClipEmbedder(Path(folder), entry, DeviceSettings(), SeenDevices())
         times = [
             f"{milliseconds(embedder, crops, batch):.2f}" for batch in (1, MOST_BATCH)
         ]
