@@ -54,7 +54,7 @@ cpu) echo "  cpu: 330 MB to download, 1.1 GB on disk" ;;
 gpu) echo "  gpu: 1.8 GB to download, with the libraries of CUDA 13" ;;
 faiss-gpu) echo "  faiss-gpu: 1.2 GB to download, with the libraries of CUDA 12" ;;
 esac
-if has dev; then echo "  dev: 40 MB to download"; fi
+if has dev; then echo "  dev: 60 MB to download"; fi
 if has torch; then
     echo "  torch: 0.2 GB to download if it is a CPU build, 2.8 GB if it is the one with CUDA;"
     echo "         TORCH_PIP_ARGS chooses, see requirements/README.md"
@@ -75,6 +75,9 @@ else
 fi
 if has torch; then
     .venv/bin/python -m pip install --quiet ${TORCH_PIP_ARGS:-} -r requirements/torch-itself.txt
+fi
+if has dev; then
+    install --no-deps -r requirements/trackeval.txt
 fi
 if has boxmot; then
     install --no-deps -r requirements/boxmot.txt

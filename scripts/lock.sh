@@ -18,4 +18,5 @@ lock faiss-gpu --constraints requirements/cpu.txt
 lock torch
 lock boxmot --no-deps
 lock dev
+lock trackeval --no-deps
 lock protos

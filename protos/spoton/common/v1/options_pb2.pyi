@@ -12,6 +12,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 REQUIRED_SCOPE_FIELD_NUMBER: _builtins.int
 ENVIRONMENT_FIELD_FIELD_NUMBER: _builtins.int
+AUDITED_FIELD_NUMBER: _builtins.int
+PURPOSE_REQUIRED_FIELD_NUMBER: _builtins.int
 required_scope: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
 """Scope that the caller must hold, as "<resource>:<action>", such as
 "tracking:read". Every RPC has one; a method without it is refused.
@@ -20,4 +22,12 @@ environment_field: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.Met
 """Path, from the request message, of the string field that names the
 environment which the call is about, such as "environment_id" or
 "open.environment_id". Absent for calls that concern no environment.
+"""
+audited: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""True when every call, allowed or refused, is recorded in the audit log with
+its caller and outcome.
+"""
+purpose_required: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""True when the caller must say why, and the audit log keeps it: by the header
+"X-Purpose" over HTTP, by the metadata "spoton-purpose" over gRPC.
 """
