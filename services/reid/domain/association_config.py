@@ -121,11 +121,14 @@ class AssociationConfig:
     pair_contradiction_limit: float = 8.0
     past_limit: float = 4.0
 
-    appearance_slope: float = 6.0
-    appearance_limit: float = 3.0
-    appearance_located_limit: float = 4.0
-    appearance_full_count: int = 4
-    prototype_merge_similarity: float = 0.9
+    appearance_prior_half_gap: float = 0.2
+    appearance_prior_sigma: float = 0.18
+    appearance_prior_count: float = 10.0
+    appearance_memory: float = 2000.0
+    appearance_pause_s: float = 1.0
+    appearance_limit: float = 8.0
+    appearance_located_limit: float = 6.0
+    appearance_full_count: int = 16
     prototypes_per_track: int = 2
     prototypes_per_person: int = 12
 
@@ -150,8 +153,8 @@ class AssociationConfig:
     return_event_gap_s: float = 2.0
     history_keys: int = 64
 
-    embed_first_count: int = 2
-    embed_retry_s: float = 0.3
+    embed_first_count: int = 8
+    embed_retry_s: float = 0.5
     embed_ambiguous_s: float = 0.6
     embed_refresh_s: float = 4.0
     embed_max_occlusion: float = 0.4

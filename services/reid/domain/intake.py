@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from services.common.ids import CameraId, GlobalId
-from services.reid.domain.appearance import Prototype, learn
+from services.reid.domain.appearance import AppearanceModel, Prototype, learn
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.evidence import Placement
 from services.reid.domain.fusion import TrackFix, fused
+from services.reid.domain.likelihood import fisher, learned, within_share
 from services.reid.domain.live_set import LiveSet, Registry
 from services.reid.domain.motion import predict
 from services.reid.domain.returning import return_evidence
@@ -30,9 +31,14 @@ class Intake:
     """Applies one tick's sightings, cameras and tracks in the order of their names."""
 
     def __init__(
-        self, registry: Registry, draw_id: Callable[[], GlobalId], time_ns: int
+        self,
+        registry: Registry,
+        model: AppearanceModel,
+        draw_id: Callable[[], GlobalId],
+        time_ns: int,
     ) -> None:
         self._registry = registry
+        self._model = model
         self._live: LiveSet = registry.live
         self._config: AssociationConfig = registry.config
         self._draw_id = draw_id
@@ -165,15 +171,31 @@ class Intake:
             count=1,
             captured_ns=captured_ns,
         )
-        learned = learn(track.prototypes, seen, self._config)
+        self._compare_looks(track, seen)
+        prior = self._model.prior(self._config)
+        likelihood = learned(prior, self._live.looks, self._config)
+        kept = learn(track.prototypes, seen, likelihood, self._config)
         others = [
-            one for one in track.prototypes if one.prototype_id != learned.prototype_id
+            one for one in track.prototypes if one.prototype_id != kept.prototype_id
         ]
-        track.prototypes = sorted([*others, learned], key=lambda one: one.prototype_id)
+        track.prototypes = sorted([*others, kept], key=lambda one: one.prototype_id)
         track.asked_ns = captured_ns
         self._live.version += 1
         if track.global_id is not None:
-            self._registry.keep_prototypes([learned], track.global_id)
+            self._registry.keep_prototypes([kept], track.global_id)
+
+    def _compare_looks(self, track: Tracklet, seen: Prototype) -> None:
+        """Note how alike the vector is to its own track's, and to its neighbours'."""
+        config, looks = self._config, self._live.looks
+        for own in track.prototypes[:1]:
+            if seen.captured_ns - own.captured_ns >= config.appearance_pause_s * _S_NS:
+                share = within_share(float(own.vector @ seen.vector), own.count)
+                looks.within.add(share, config.appearance_memory)
+        for key in sorted(track.conflicts):
+            other = self._live.tracks.get(key)
+            if other is not None and other.prototypes:
+                similarity = float(other.prototypes[0].vector @ seen.vector)
+                looks.different.add(float(fisher(similarity)), config.appearance_memory)
 
     def _keep_apart(self, seen: list[Tracklet]) -> None:
         """Note that tracks seen at once by one camera are different people."""

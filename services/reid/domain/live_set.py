@@ -7,6 +7,7 @@ from services.common.ids import CameraId, GlobalId, SessionId
 from services.reid.domain.appearance import Prototype, surplus
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.evidence import PairEvidence
+from services.reid.domain.likelihood import AppearanceStatistics
 from services.reid.domain.person import Person
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import EventKind, IdentityChange, TrackKey
@@ -71,6 +72,7 @@ class LiveSet:
         persons: Present and recognisable persons, by id.
         tracks: Live tracks.
         pairs: Floor evidence between live tracks.
+        looks: How alike vectors turned out to be.
         version: Grows whenever tracks, persons or prototypes change hands.
     """
 
@@ -81,6 +83,7 @@ class LiveSet:
     persons: dict[GlobalId, Person] = field(default_factory=dict)
     tracks: dict[TrackKey, Tracklet] = field(default_factory=dict)
     pairs: PairEvidence = field(default_factory=PairEvidence)
+    looks: AppearanceStatistics = field(default_factory=AppearanceStatistics)
     version: int = 0
 
     def tracks_of(self, global_id: GlobalId) -> list[Tracklet]:
