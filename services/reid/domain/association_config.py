@@ -129,7 +129,7 @@ class AssociationConfig:
     appearance_limit: float = 8.0
     appearance_located_limit: float = 6.0
     appearance_full_count: int = 16
-    prototypes_per_track: int = 2
+    prototypes_per_track: int = 1
     prototypes_per_person: int = 12
 
     return_prior: float = -1.0
@@ -158,6 +158,8 @@ class AssociationConfig:
     embed_ambiguous_s: float = 0.6
     embed_refresh_s: float = 4.0
     embed_max_occlusion: float = 0.4
+    embed_patience_s: float = 1.0
+    embed_desperate_occlusion: float = 0.8
     embed_min_score: float = 0.0
 
     portrait_interval_s: float = 2.0

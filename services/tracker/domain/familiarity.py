@@ -26,6 +26,8 @@ _LEAST_SEPARATION = 1.0
 """Standard deviations between the two means below which a model tells nothing."""
 _MOST_SIMILAR = 0.999
 _PRIOR_PAIRS = 10
+_LEAST_PAIRS = 40
+"""Pairs of either kind before which nothing is said: priors alone cut no track."""
 _SLOWEST = 0.002
 
 
@@ -60,7 +62,9 @@ class Familiarity:
     def evidence(self, transformed: FloatArray) -> FloatArray:
         """Return what speaks for the same person, nats; 0 where it is unknown."""
         gap = self.same - self.different
-        if gap < _LEAST_SEPARATION * self.variance**0.5:
+        if min(self.same_pairs, self.different_pairs) < _LEAST_PAIRS or (
+            gap < _LEAST_SEPARATION * self.variance**0.5
+        ):
             return np.zeros_like(transformed)
         nats = gap / self.variance * (transformed - (self.same + self.different) / 2)
         return np.nan_to_num(np.clip(nats, -_MOST_EVIDENCE, _MOST_EVIDENCE))

@@ -44,7 +44,7 @@ _FIRST_VECTORS = 3
 _FIRST_VECTORS_APART_NS = int(0.5 * _NS)
 _CHECKS_APART_NS = int(1.0 * _NS)
 """Time after which a track is compared with itself again."""
-PROVEN_VECTORS = 2
+PROVEN_VECTORS = 5
 """Vectors after which an average says what a track looks like."""
 
 
