@@ -3,9 +3,9 @@
     detections.csv   camera,frame,timestamp_s,x1,y1,x2,y2,confidence
     gt.csv           camera,frame,person_id,x1,y1,x2,y2   (may be absent)
     cameras.json     fps, and for each camera width, height, homography_image_to_floor
-    appearance_simulated_seed<n>.npz   emb, row i for row i of detections.csv (absent ok)
+    appearance_simulated_seed<n>.npz   emb, row i for row i of detections.csv
 
-Other columns are ignored. A frame in which no camera found anything is there all the
+Truth and vectors may be absent; other columns are ignored. A frame in which no camera found anything is there all the
 same: frames are counted from the first to the last number that any file names.
 """
 

@@ -14,12 +14,12 @@ from services.common.drain import DrainSignal
 from services.common.environ import Environ
 from services.common.errors import NotFound
 from services.common.ids import GlobalId
+from services.mapper.domain.calibration import geometry_of
 from services.mapper.domain.environment import DEFAULT_BIAS_FLOOR_M
 from services.mapper.domain.exported import ExportedCamera, read_document
 from services.mapper.project_stream import WINDOW, ProjectStream
 from services.mapper.service.geometry_cache import CameraGeometry, Geometries
 from services.mapper.service.projection import Projection
-from services.mapper.domain.calibration import geometry_of
 from services.pipeline.mesh.peers import Peers
 from services.reid.associate_stream import AssociateStream
 from services.reid.bootstrap import _Associations, make_id_source

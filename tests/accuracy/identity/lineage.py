@@ -88,12 +88,18 @@ class _History:
         return found
 
     def _part(self, found: list[int], indices: Sequence[int]) -> None:
-        """Leave the boxes of one frame different persons, the older first.
+        """Leave the boxes of one frame different persons.
 
-        Whoever has to stay apart keeps the identity that was published, or none.
+        Who was published as the person goes first, then the older identity. Whoever
+        has to stay apart keeps the identity that was published, or none.
         """
+
+        def rank(index: int) -> tuple[bool, int]:
+            published = self._boxes[index].global_id
+            return found[index] != published, published
+
         taken: set[int] = set()
-        for index in sorted(indices, key=lambda one: self._boxes[one].global_id):
+        for index in sorted(indices, key=rank):
             published = self._boxes[index].global_id
             free = [one for one in (found[index], published) if one not in taken]
             found[index] = free[0] if free else 0

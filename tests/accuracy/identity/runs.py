@@ -13,7 +13,6 @@ from pathlib import Path
 import uvloop
 
 from services.common.log import configure_logging
-
 from services.pipeline.mesh.peers import Peers
 from stack.signals import stop_on_signals
 from tests.accuracy.identity.evidence import Mode
