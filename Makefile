@@ -8,7 +8,7 @@ BIN := .venv/bin
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-test install-generator demo run test test-timescale check protos bench eval-models models lock clean
+.PHONY: help install install-dev install-test install-generator demo run test test-timescale check protos bench eval eval-models models lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -51,6 +51,9 @@ bench: install-test ## Measure mesh, trackers, history and analytics; writes bui
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)
+
+eval: install-test ## Measure who is who across cameras; DATA=folder, MODES=both,floor, SEEDS=0, FAST=1
+	@$(BIN)/python -m tests.accuracy.identity $(DATA) $(if $(MODES),--modes $(MODES)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FAST),--fast) $(if $(FLOOR),--floor $(FLOOR))
 
 models: install ## List the models; FETCH="a b" fetches, VERIFY=1 checks all files that are here
 	@$(BIN)/python -m services.common.models $(if $(FETCH),fetch $(FETCH),$(if $(VERIFY),verify,list))
