@@ -115,7 +115,14 @@ class AssociationConfig:
     contradiction_sigmas: float = 5.0
     contradiction_limit: float = 12.0
     floor_correlation_s: float = 0.5
-    floor_memory_s: float = 5.0
+    floor_correlation_m: float = 1.0
+    floor_memory_s: float = 20.0
+    bias_sigma_m: float = 0.4
+    bias_slope_sigma: float = 0.1
+    bias_noise_m: float = 0.2
+    bias_prior_looks: float = 10.0
+    bias_memory_looks: float = 500.0
+    bias_least_nats: float = 3.0
     floor_first_weight: float = 0.3
     pair_evidence_limit: float = 10.0
     pair_contradiction_limit: float = 8.0

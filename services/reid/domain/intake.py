@@ -4,16 +4,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from services.common.ids import CameraId, GlobalId
 from services.reid.domain.appearance import AppearanceModel, Prototype, learn
 from services.reid.domain.association_config import AssociationConfig
-from services.reid.domain.evidence import Placement
 from services.reid.domain.fusion import TrackFix, fused
 from services.reid.domain.likelihood import fisher, learned, within_share
 from services.reid.domain.live_set import LiveSet, Registry
-from services.reid.domain.motion import predict
+from services.reid.domain.placing import learn_disagreements, placed
 from services.reid.domain.returning import return_evidence
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import (
@@ -213,30 +210,9 @@ class Intake:
         live.pairs.rearrange(keys)
         dt_s = min(max(self._time_ns - live.time_ns, 0) / _S_NS, 1.0)
         fresh = {track.key for track in self.supported}
-        live.pairs.observe(self._placement(keys, fresh), dt_s, self._config)
-
-    def _placement(self, keys: list[TrackKey], fresh: set[TrackKey]) -> Placement:
-        """Return where the tracks stand at the time of the tick."""
-        points = np.zeros((len(keys), 2))
-        covariances = np.tile(np.eye(2), (len(keys), 1, 1))
-        floors = np.full(len(keys), -1)
-        names: dict[str, int] = {}
-        cameras = np.array([key.camera_id for key in keys], dtype=object)
-        for row, key in enumerate(keys):
-            motion = self._live.tracks[key].motion
-            if motion is None or key not in fresh:
-                continue
-            now = predict(motion, self._time_ns, self._config.acceleration_mps2)
-            points[row] = now.mean[:2]
-            covariances[row] = now.covariance[:2, :2]
-            floors[row] = names.setdefault(motion.floor_id, len(names))
-        located = floors >= 0
-        comparable = (
-            (located[:, None] & located[None, :])
-            & (floors[:, None] == floors[None, :])
-            & (cameras[:, None] != cameras[None, :])
-        )
-        return Placement(points, covariances, np.asarray(comparable, np.bool_))
+        stands = placed(live, keys, fresh, self._time_ns, self._config)
+        live.pairs.observe(stands, dt_s, self._config)
+        learn_disagreements(live, stands, dt_s, self._config)
 
 
 def _blurred(fix: FloorFix, sigma_s: float, config: AssociationConfig) -> FloorFix:

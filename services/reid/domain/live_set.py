@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from services.common.ids import CameraId, GlobalId, SessionId
 from services.reid.domain.appearance import Prototype, surplus
 from services.reid.domain.association_config import AssociationConfig
+from services.reid.domain.disagreement import Disagreements
 from services.reid.domain.evidence import PairEvidence
 from services.reid.domain.likelihood import AppearanceStatistics
 from services.reid.domain.person import Person
@@ -72,6 +73,7 @@ class LiveSet:
         persons: Present and recognisable persons, by id.
         tracks: Live tracks.
         pairs: Floor evidence between live tracks.
+        floors: How far the floors of cameras lie apart.
         looks: How alike vectors turned out to be.
         version: Grows whenever tracks, persons or prototypes change hands.
     """
@@ -83,6 +85,7 @@ class LiveSet:
     persons: dict[GlobalId, Person] = field(default_factory=dict)
     tracks: dict[TrackKey, Tracklet] = field(default_factory=dict)
     pairs: PairEvidence = field(default_factory=PairEvidence)
+    floors: Disagreements = field(default_factory=Disagreements)
     looks: AppearanceStatistics = field(default_factory=AppearanceStatistics)
     version: int = 0
 
