@@ -106,6 +106,7 @@ class AssociationConfig:
     acceleration_mps2: float = 1.0
     start_speed_sigma_mps: float = 1.2
     walking_speed_mps: float = 1.4
+    standing_speed_mps: float = 0.3
     top_speed_mps: float = 3.0
     gate_slack_m: float = 1.0
 
@@ -122,7 +123,7 @@ class AssociationConfig:
     bias_noise_m: float = 0.2
     bias_prior_looks: float = 10.0
     bias_memory_looks: float = 500.0
-    bias_least_nats: float = 3.0
+    bias_least_nats: float = 0.0
     floor_first_weight: float = 0.3
     pair_evidence_limit: float = 10.0
     pair_contradiction_limit: float = 8.0
@@ -133,14 +134,18 @@ class AssociationConfig:
     appearance_prior_count: float = 10.0
     appearance_memory: float = 2000.0
     appearance_pause_s: float = 1.0
-    appearance_limit: float = 8.0
-    appearance_located_limit: float = 6.0
+    appearance_limit: float = 12.0
+    appearance_located_limit: float = 8.0
     appearance_full_count: int = 16
     prototypes_per_track: int = 1
     prototypes_per_person: int = 12
 
-    return_prior: float = -1.0
-    return_floor_floor: float = -1.0
+    return_prior: float = 0.0
+    return_floor_floor: float = -2.0
+    stay_probability: float = 0.9
+    move_on_probability: float = 0.8
+    stay_s: float = 60.0
+    stay_spread_m: float = 0.3
     return_spread_mps: float = 0.7
     unlocated_prior: float = -0.5
     met_before_prior: float = -4.0
@@ -149,10 +154,10 @@ class AssociationConfig:
 
     join_evidence: float = 0.5
     switch_margin: float = 1.0
-    confirm_evidence: float = 4.0
+    confirm_evidence: float = 2.0
     confirm_margin: float = 1.5
     confirm_age_s: float = 2.0
-    merge_evidence: float = 6.0
+    merge_evidence: float = 3.0
     move_margin: float = 4.0
     split_evidence: float = 4.0
 

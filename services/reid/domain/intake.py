@@ -11,7 +11,7 @@ from services.reid.domain.fusion import TrackFix, fused
 from services.reid.domain.likelihood import fisher, learned, within_share
 from services.reid.domain.live_set import LiveSet, Registry
 from services.reid.domain.placing import learn_disagreements, placed
-from services.reid.domain.returning import return_evidence
+from services.reid.domain.returning import IMPLAUSIBLE, return_evidence
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import (
     CameraSightings,
@@ -147,15 +147,35 @@ class Intake:
         """
         if track.motion is None:
             for global_id, cameras in present_in.items():
-                left = self._live.persons[global_id].motion
-                if left is not None and cameras <= {track.key.camera_id}:
-                    evidence = return_evidence(left, fix, captured_ns, self._config)
-                    if evidence is not None:
-                        track.past.setdefault(global_id, evidence)
+                evidence = self._may_be_back(global_id, cameras, track, fix)
+                if evidence is not None:
+                    track.past.setdefault(global_id, evidence)
         here = [TrackFix(track, fix, captured_ns)]
         track.motion = fused(track.motion, here, self._config)
         if track.global_id is not None:
             self._fixes[track.global_id].extend(here)
+
+    def _may_be_back(
+        self, global_id: GlobalId, cameras: set[CameraId], track: Tracklet, fix: FloorFix
+    ) -> float | None:
+        """Return what the place says for a track being somebody; None for nothing.
+
+        Whoever this camera lost may be back where it lost them, even if another one
+        sees them all the time: the place within one camera has no bias.
+        """
+        person, time_ns = self._live.persons[global_id], track.listed_ns
+        here = person.places.get(track.key.camera_id)
+        elsewhere = cameras - {track.key.camera_id}
+        if here is not None and (
+            elsewhere or person.motion is None or here.time_ns >= person.motion.time_ns
+        ):
+            nats = return_evidence(
+                here, fix, time_ns, self._config, same_camera=True
+            )
+            return None if nats == IMPLAUSIBLE and elsewhere else nats
+        if elsewhere or person.motion is None:
+            return None
+        return return_evidence(person.motion, fix, time_ns, self._config)
 
     def _learn(self, track: Tracklet, sighting: Sighting, captured_ns: int) -> None:
         """Add a vector to the track's prototypes."""

@@ -20,6 +20,7 @@ class Person:
         confirmed: Whether a track was ever confirmed to be this person.
         prototypes: Appearance in tracks that have ended.
         cameras: Sightings in tracks that have ended.
+        places: Where each camera saw the person last, in tracks that have ended.
         past_keys: Tracks of this session that have ended, oldest first.
         past_conflicts: Tracks seen at the same time by the same camera as those,
             oldest first.
@@ -33,6 +34,7 @@ class Person:
     confirmed: bool = False
     prototypes: list[Prototype] = field(default_factory=list)
     cameras: dict[CameraId, CameraRecord] = field(default_factory=dict)
+    places: dict[CameraId, Motion] = field(default_factory=dict)
     past_keys: list[TrackKey] = field(default_factory=list)
     past_conflicts: list[TrackKey] = field(default_factory=list)
     portrait_quality: float = 0.0
@@ -49,6 +51,8 @@ class Person:
         if track.record is not None:
             earlier = self.cameras.get(camera_id)
             self.cameras[camera_id] = track.record.joined(earlier)
+        if track.motion is not None:
+            self.places[camera_id] = track.motion
         self.past_keys = [*self.past_keys, track.key][-history_keys:]
         known = set(self.past_conflicts)
         fresh = sorted(track.conflicts - known)
@@ -58,6 +62,10 @@ class Person:
         """Take over what is known about another identity of the same person."""
         for camera_id, record in other.cameras.items():
             self.cameras[camera_id] = record.joined(self.cameras.get(camera_id))
+        for camera_id, place in other.places.items():
+            known = self.places.get(camera_id)
+            if known is None or known.time_ns < place.time_ns:
+                self.places[camera_id] = place
         self.prototypes = [*self.prototypes, *other.prototypes]
         self.past_keys = [*self.past_keys, *other.past_keys][-history_keys:]
         conflicts = dict.fromkeys([*self.past_conflicts, *other.past_conflicts])

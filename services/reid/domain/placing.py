@@ -8,10 +8,8 @@ from services.common.ids import CameraId
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.evidence import Placement
 from services.reid.domain.live_set import LiveSet
-from services.reid.domain.motion import Motion, predict
+from services.reid.domain.motion import predict, sure_speed_mps
 from services.reid.domain.values import TrackKey
-
-_SURE_SPEED_SIGMAS = 2.0
 
 
 def placed(
@@ -84,13 +82,6 @@ def placed(
         offsets,
         variances,
     )
-
-
-def sure_speed_mps(motion: Motion) -> float:
-    """Return the speed of a motion; 0 while it may as well be noise."""
-    speed = float(np.hypot(motion.mean[2], motion.mean[3]))
-    sigma = float(np.sqrt((motion.covariance[2, 2] + motion.covariance[3, 3]) / 2))
-    return speed if speed > _SURE_SPEED_SIGMAS * sigma else 0.0
 
 
 def learn_disagreements(
