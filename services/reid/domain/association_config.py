@@ -146,6 +146,13 @@ class AssociationConfig:
     move_on_probability: float = 0.8
     stay_s: float = 60.0
     stay_spread_m: float = 0.3
+    standing_heights_per_s: float = 0.2
+    spot_sigma_heights: float = 0.2
+    spot_spread_per_s: float = 0.4
+    spot_sigma_log_height: float = 0.15
+    spot_evidence_limit: float = 4.0
+    stranger_space_heights: float = 3.0
+    return_watch_s: float = 2.0
     return_spread_mps: float = 0.7
     unlocated_prior: float = -0.5
     met_before_prior: float = -4.0

@@ -11,7 +11,8 @@ from services.reid.domain.fusion import TrackFix, fused
 from services.reid.domain.likelihood import fisher, learned, within_share
 from services.reid.domain.live_set import LiveSet, Registry
 from services.reid.domain.placing import learn_disagreements, placed
-from services.reid.domain.returning import IMPLAUSIBLE, return_evidence
+from services.reid.domain.returning import return_evidence
+from services.reid.domain.spot import Spot, same_spot_evidence
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import (
     CameraSightings,
@@ -126,9 +127,16 @@ class Intake:
             return None
         seen = CameraRecord(1, camera.captured_ns, camera.captured_ns)
         track.record = seen.joined(track.record)
-        if sighting.fix is not None:
-            fix = _blurred(sighting.fix, camera.clock_sigma_s, self._config)
-            self._locate(track, fix, camera.captured_ns, present_in)
+        if sighting.centre_px is not None:
+            x_px, y_px = sighting.centre_px
+            spot = Spot(x_px, y_px, sighting.height_px, camera.captured_ns)
+            track.spot = spot if track.spot is None else track.spot.followed(spot)
+        fix = sighting.fix
+        if fix is not None:
+            fix = _blurred(fix, camera.clock_sigma_s, self._config)
+        self._weigh_returns(track, fix, camera.captured_ns, present_in)
+        if fix is not None:
+            self._locate(track, fix, camera.captured_ns)
         if sighting.vector is not None:
             self._learn(track, sighting, camera.captured_ns)
         self.supported.append(track)
@@ -139,43 +147,60 @@ class Intake:
         track: Tracklet,
         fix: FloorFix,
         captured_ns: int,
-        present_in: dict[GlobalId, set[CameraId]],
     ) -> None:
-        """Move the track's filter, and weigh who may be back.
-
-        Back may be who is seen nowhere else: gone, or lost by this very camera.
-        """
-        if track.motion is None:
-            for global_id, cameras in present_in.items():
-                evidence = self._may_be_back(global_id, cameras, track, fix)
-                if evidence is not None:
-                    track.past.setdefault(global_id, evidence)
+        """Move the filters of the track and of its person."""
         here = [TrackFix(track, fix, captured_ns)]
         track.motion = fused(track.motion, here, self._config)
         if track.global_id is not None:
             self._fixes[track.global_id].extend(here)
 
-    def _may_be_back(
-        self, global_id: GlobalId, cameras: set[CameraId], track: Tracklet, fix: FloorFix
+    def _weigh_returns(
+        self,
+        track: Tracklet,
+        fix: FloorFix | None,
+        captured_ns: int,
+        present_in: dict[GlobalId, set[CameraId]],
+    ) -> None:
+        """Weigh who may be back, all at first and then the likely ones.
+
+        The first box of a track often is cut by what hid the person, so places are
+        weighed anew for a while.
+        """
+        if track.begun_ns == captured_ns:
+            candidates = list(present_in)
+        elif captured_ns - track.begun_ns <= self._config.return_watch_s * _S_NS:
+            candidates = sorted(set(track.past) & set(present_in))
+        else:
+            return
+        for global_id in candidates:
+            elsewhere = present_in[global_id] - {track.key.camera_id}
+            nats = self._return(global_id, track, fix, captured_ns, elsewhere)
+            if nats is not None:
+                track.past[global_id] = nats
+
+    def _return(
+        self,
+        global_id: GlobalId,
+        track: Tracklet,
+        fix: FloorFix | None,
+        captured_ns: int,
+        elsewhere: set[CameraId],
     ) -> float | None:
         """Return what the place says for a track being somebody; None for nothing.
 
         Whoever this camera lost may be back where it lost them, even if another one
-        sees them all the time: the place within one camera has no bias.
+        sees them all the time.
         """
-        person, time_ns = self._live.persons[global_id], track.listed_ns
-        here = person.places.get(track.key.camera_id)
-        elsewhere = cameras - {track.key.camera_id}
-        if here is not None and (
-            elsewhere or person.motion is None or here.time_ns >= person.motion.time_ns
-        ):
-            nats = return_evidence(
-                here, fix, time_ns, self._config, same_camera=True
-            )
-            return None if nats == IMPLAUSIBLE and elsewhere else nats
-        if elsewhere or person.motion is None:
+        person = self._live.persons[global_id]
+        left = person.spots.get(track.key.camera_id)
+        newest = person.motion is None or (
+            left is not None and left.time_ns >= person.motion.time_ns
+        )
+        if left is not None and track.spot is not None and (elsewhere or newest):
+            return same_spot_evidence(left, track.spot, self._config)
+        if fix is None or elsewhere or person.motion is None:
             return None
-        return return_evidence(person.motion, fix, time_ns, self._config)
+        return return_evidence(person.motion, fix, captured_ns, self._config)
 
     def _learn(self, track: Tracklet, sighting: Sighting, captured_ns: int) -> None:
         """Add a vector to the track's prototypes."""

@@ -13,12 +13,7 @@ _GAP_WITHOUT_NEWS_S = 300.0
 
 
 def return_evidence(
-    left: Motion,
-    fix: FloorFix,
-    time_ns: int,
-    config: AssociationConfig,
-    *,
-    same_camera: bool = False,
+    left: Motion, fix: FloorFix, time_ns: int, config: AssociationConfig
 ) -> float | None:
     """Return the evidence that somebody who left stands at `fix` now, nats.
 
@@ -30,7 +25,6 @@ def return_evidence(
         fix: Where the new track was first located.
         time_ns: When, nanoseconds since 1970 UTC.
         config: Speeds and limits.
-        same_camera: Whether one camera saw both, so that its bias does not matter.
 
     Returns:
         Minus infinity if nobody is that fast, None if the place says nothing.
@@ -43,8 +37,7 @@ def return_evidence(
     point, noise = fix_arrays(fix)
     offset = point - left.mean[:2]
     spread = left.covariance[:2, :2] + noise
-    if not same_camera:
-        spread = spread + np.eye(2) * config.bias_sigma_m**2
+    spread = spread + np.eye(2) * config.bias_sigma_m**2
     doubt_m = 3.0 * float(np.sqrt(np.trace(spread) / 2.0))
     reach_m = config.top_speed_mps * gap_s + config.gate_slack_m + doubt_m
     if float(np.linalg.norm(offset)) > reach_m:
