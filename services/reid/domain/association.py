@@ -123,6 +123,7 @@ class Association:
         live.version += 1
         for track in live.tracks.values():
             track.past.pop(global_id, None)
+            track.places.pop(global_id, None)
 
 
 def _newest_ns(tick: Tick) -> int:

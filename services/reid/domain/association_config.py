@@ -119,7 +119,7 @@ class AssociationConfig:
     floor_correlation_m: float = 1.0
     floor_memory_s: float = 20.0
     bias_sigma_m: float = 0.4
-    bias_slope_sigma: float = 0.1
+    bias_slope_sigma: float = 0.05
     bias_noise_m: float = 0.2
     bias_prior_looks: float = 10.0
     bias_memory_looks: float = 500.0
@@ -164,7 +164,7 @@ class AssociationConfig:
     confirm_evidence: float = 2.0
     confirm_margin: float = 1.5
     confirm_age_s: float = 2.0
-    merge_evidence: float = 3.0
+    merge_evidence: float = 1.5
     move_margin: float = 4.0
     split_evidence: float = 4.0
 

@@ -76,13 +76,23 @@ class Decisions:
         value = np.full((len(camera_tracks), count + len(camera_tracks)), _FORBIDDEN)
         for index, track in enumerate(camera_tracks):
             value[index, :count] = self._worth(scores, track, camera_tracks)
-            # Column of its own: somebody new.
-            value[index, count + index] = 0.0
+            if track.provisional or not self._is_located(track, scores):
+                # Column of its own: somebody new. Whom the floor contradicts leaves
+                # below, where it is known which of the tracks does not fit.
+                value[index, count + index] = 0.0
         rows, columns = linear_sum_assignment(value, maximize=True)
         for index, column in zip(rows, columns, strict=True):
             track = camera_tracks[index]
             chosen = scores.persons[column].global_id if column < count else None
             self._bind(track, chosen, scores)
+
+    @staticmethod
+    def _is_located(track: Tracklet, scores: Scores) -> bool:
+        """Return whether positions of a track and its person were compared."""
+        if track.global_id is None:
+            return False
+        row, column = scores.row[track.key], scores.column[track.global_id]
+        return bool(scores.located[row, column])
 
     def _worth(
         self, scores: Scores, track: Tracklet, camera_tracks: list[Tracklet]
@@ -115,7 +125,8 @@ class Decisions:
             row, column = scores.row[track.key], scores.column[chosen]
             evidence = float(scores.open_nats[row, column])
             returned = self._was_away(track, chosen)
-        track.past.setdefault(chosen, min(evidence, self._config.join_evidence))
+        if chosen not in track.places:
+            track.past.setdefault(chosen, min(evidence, self._config.join_evidence))
         track.returned, track.provisional = returned, True
         self._registry.bind(track, chosen)
         self._inherit_motion(track)

@@ -107,6 +107,7 @@ class Intake:
                     evidence = float(pairs.nats[row[key], lost][known].mean())
                     evidence = min(evidence, self._config.past_limit)
                     self._live.tracks[key].past[global_id] = evidence
+                    self._live.tracks[key].places.pop(global_id, None)
 
     def _sight(
         self,
@@ -169,14 +170,14 @@ class Intake:
         if track.begun_ns == captured_ns:
             candidates = list(present_in)
         elif captured_ns - track.begun_ns <= self._config.return_watch_s * _S_NS:
-            candidates = sorted(set(track.past) & set(present_in))
+            candidates = sorted(set(track.places) & set(present_in))
         else:
             return
         for global_id in candidates:
             elsewhere = present_in[global_id] - {track.key.camera_id}
             nats = self._return(global_id, track, fix, captured_ns, elsewhere)
             if nats is not None:
-                track.past[global_id] = nats
+                track.places[global_id] = nats
 
     def _return(
         self,

@@ -181,6 +181,9 @@ class Registry:
             if away in track.past:
                 evidence = track.past.pop(away)
                 track.past[into] = max(evidence, track.past.get(into, evidence))
+            if away in track.places:
+                evidence = track.places.pop(away)
+                track.places[into] = max(evidence, track.places.get(into, evidence))
         self.changes.touched.discard(away)
         live.version += 1
         self.note(EventKind.MERGED, into, away)

@@ -141,32 +141,40 @@ class Scorer:
         cameras = np.array([track.key.camera_id for track in tracks], dtype=object)
         elsewhere = np.asarray(cameras[:, None] != cameras[None, :], np.float64)
         located = compared > 0
-        past, told = self._past_evidence(tracks, persons)
+        past, place = self._past_evidence(tracks, persons)
         apart = np.where(
             elsewhere @ members > 0,
-            config.unlocated_prior + np.where(told, past, 0.0),
+            config.unlocated_prior + place,
             past,
         )
-        pairs = total / np.maximum(compared, 1.0) + np.where(told, past, 0.0)
+        pairs = total / np.maximum(compared, 1.0) + place
         return np.where(located, pairs, apart), located
 
     def _past_evidence(
         self, tracks: Sequence[Tracklet], persons: Sequence[Person]
-    ) -> tuple[Matrix, Mask]:
-        """Return what earlier places say, and for whom they say anything."""
+    ) -> tuple[Matrix, Matrix]:
+        """Return what speaks for a track being somebody without another live track.
+
+        Returns:
+            That, and the part of it that the place says, which also counts for
+            somebody whom other cameras see.
+        """
         config = self._config
         on_floor = np.array([track.motion is not None for track in tracks], np.bool_)
         known = np.array([person.motion is not None for person in persons], np.bool_)
         both = on_floor[:, None] & known[None, :]
         past = config.return_prior + np.where(both, config.return_floor_floor, 0.0)
-        told = np.zeros(past.shape, np.bool_)
+        place, least = np.zeros(past.shape), config.return_floor_floor
         index = {person.global_id: column for column, person in enumerate(persons)}
         for row, track in enumerate(tracks):
             for global_id, evidence in track.past.items():
                 if global_id in index:
                     past[row, index[global_id]] = evidence
-                    told[row, index[global_id]] = True
-        return past, told
+            for global_id, evidence in track.places.items():
+                if global_id in index:
+                    past[row, index[global_id]] = evidence
+                    place[row, index[global_id]] = max(evidence, least)
+        return past, place
 
 
 def _membership(

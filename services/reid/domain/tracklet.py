@@ -53,7 +53,9 @@ class Tracklet:
         asked_ns: When its appearance was last asked for or given; 0 for never.
         conflicts: Tracks that its camera saw at the same time.
         past: Evidence from before now about persons without a live track in another
-            camera, nats; minus infinity where the distance is implausible.
+            camera, nats.
+        places: Evidence of the place where it began, about persons who may be back
+            there, nats; minus infinity where the distance is implausible.
     """
 
     key: TrackKey
@@ -70,6 +72,7 @@ class Tracklet:
     asked_ns: int = 0
     conflicts: set[TrackKey] = field(default_factory=set)
     past: dict[GlobalId, float] = field(default_factory=dict)
+    places: dict[GlobalId, float] = field(default_factory=dict)
 
     @property
     def vector_count(self) -> int:
