@@ -1088,8 +1088,19 @@ class IdentityMatch(_message.Message):
 
     IDENTITY_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
+    EVIDENCE_NATS_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
     similarity: _builtins.float
     """Cosine similarity of the nearest prototype. Range: [-1, 1]."""
+    evidence_nats: _builtins.float
+    """What that similarity says for "the same person" in this environment, nats:
+    a log-likelihood ratio, see ScoreFitService.
+    """
+    probability: _builtins.float
+    """Probability that it is the same person, if that was as likely as not
+    before. With a prior of p it is 1 / (1 + exp(-evidence_nats) (1 - p) / p).
+    Range: [0, 1].
+    """
     @_builtins.property
     def identity(self) -> Global___Identity:
         """The person."""
@@ -1099,10 +1110,12 @@ class IdentityMatch(_message.Message):
         *,
         identity: Global___Identity | None = ...,
         similarity: _builtins.float = ...,
+        evidence_nats: _builtins.float = ...,
+        probability: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "similarity", b"similarity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_nats", b"evidence_nats", "identity", b"identity", "probability", b"probability", "similarity", b"similarity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
