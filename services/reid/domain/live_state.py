@@ -14,6 +14,7 @@ import numpy as np
 
 from services.common.ids import CameraId, GlobalId, SessionId, TrackId
 from services.reid.domain.appearance import Prototype
+from services.reid.domain.constraints import Constraints
 from services.reid.domain.live_set import LiveSet
 from services.reid.domain.motion import Motion
 from services.reid.domain.person import Person
@@ -51,6 +52,7 @@ def encode_live(live: LiveSet, persons: Iterable[GlobalId]) -> bytes:
         "next_label": live.next_label,
         "tracks": [_track_to_json(live.tracks[key]) for key in sorted(live.tracks)],
         "persons": [person_to_json(live.persons[one]) for one in sorted(persons)],
+        "constraints": live.constraints.to_json(),
         "pair_keys": pairs.keys,
         "pairs": [rows.tolist(), columns.tolist(), pairs.nats[rows, columns].tolist()],
     }
@@ -90,6 +92,7 @@ def decode_live(
     for one in document["tracks"]:
         track = _track_from_json(one)
         live.tracks[track.key] = track
+    live.constraints = Constraints.from_json(document.get("constraints", {}))
     _attach_prototypes(live, prototypes)
     live.pairs.rearrange([_key(one) for one in document["pair_keys"]])
     rows, columns, nats = document["pairs"]
@@ -215,6 +218,7 @@ def _without_source(prototype: Prototype) -> Prototype:
 def _begin_session(live: LiveSet, session_id: SessionId) -> None:
     """End every track: another session numbers its tracks anew."""
     for track in list(live.tracks.values()):
+        live.constraints.ended(track.key, track.global_id)
         if track.global_id is not None:
             person = live.persons[track.global_id]
             person.remember(track, history_keys=0)
