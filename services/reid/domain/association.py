@@ -13,6 +13,8 @@ from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.attention import embeddings_wanted
 from services.reid.domain.decisions import Decisions
+from services.reid.domain.feedback import Command, Effect, Named
+from services.reid.domain.feedback_rules import FeedbackRules
 from services.reid.domain.intake import Intake
 from services.reid.domain.live_set import Changes, LiveSet, Registry
 from services.reid.domain.presence import (
@@ -81,6 +83,21 @@ class Association:
             portraits=portraits,
         )
         return answer, registry.changes
+
+    def carry_out(self, command: Command, named: Named) -> tuple[Effect, Changes]:
+        """Change the live set as an operator says.
+
+        Args:
+            command: What was said.
+            named: Whom it names; all of them are in the live set.
+
+        Raises:
+            InvalidInput: It contradicts what cameras saw, or earlier feedback.
+            NotFound: A track is not live.
+        """
+        registry = Registry(self.live, self.config, None, self.live.time_ns)
+        effect = FeedbackRules(registry, self._draw_id).carry_out(command, named)
+        return effect, registry.changes
 
     def _usable(self, tick: Tick) -> Tick:
         """Return the tick without the evidence that is not to be used."""
