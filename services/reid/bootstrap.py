@@ -27,6 +27,7 @@ from services.common.models import (
 )
 from services.common.postgres import Pool, migrate, open_pool
 from services.common.redis_client import open_redis
+from services.reid.adapters.command_table import CommandTable
 from services.reid.adapters.embedders.clip import ClipEmbedder, require_libraries
 from services.reid.adapters.embedders.onnx import OnnxEmbedder
 from services.reid.adapters.embedders.stripes import MODEL as STRIPES_MODEL
@@ -35,6 +36,7 @@ from services.reid.adapters.identity_table import PostgresIdentityTable
 from services.reid.adapters.index_kinds import choose_index
 from services.reid.adapters.outbox import OutboxRelay
 from services.reid.adapters.s3 import S3Pictures
+from services.reid.adapters.score_table import PostgresScoreTable
 from services.reid.adapters.sitter_table import PostgresSitterTable
 from services.reid.adapters.timeline_table import TimelineTable
 from services.reid.adapters.vector_index import FaissIndex
@@ -46,18 +48,34 @@ from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.global_ids import GlobalIdSource
 from services.reid.domain.live_set import LiveSet
 from services.reid.grpc_api import ReidServicer
+from services.reid.grpc_feedback import FeedbackServicer
+from services.reid.grpc_score_fit import ScoreFitServicer
 from services.reid.observe import MODEL_DEVICE
 from services.reid.service.embedding import Embedder, EmbedderModel, Embedders
+from services.reid.service.feedback import FeedbackService
 from services.reid.service.identities import IdentityService, VectorIndex
 from services.reid.service.portraits import PortraitKeeper
 from services.reid.service.reembedding import Reembedding
+from services.reid.service.score_fitting import ScoreFits
+from services.reid.service.score_sampling import ScoreSampler
 from services.reid.service.timeline_store import Lease
 from services.reid.service.timeline_writer import AssociationMaker, TimelineWriter
-from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
+from spoton.reid.v1 import (
+    feedback_pb2,
+    feedback_pb2_grpc,
+    reid_pb2,
+    reid_pb2_grpc,
+    score_fit_pb2,
+    score_fit_pb2_grpc,
+)
 
 SCHEMA = "reid"
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
-SERVICE = reid_pb2.DESCRIPTOR.services_by_name["ReidService"].full_name
+SERVICES = (
+    reid_pb2.DESCRIPTOR.services_by_name["ReidService"].full_name,
+    feedback_pb2.DESCRIPTOR.services_by_name["FeedbackService"].full_name,
+    score_fit_pb2.DESCRIPTOR.services_by_name["ScoreFitService"].full_name,
+)
 
 
 def load_embedders(config: ReidConfig, watch: DeviceWatch) -> list[Embedder]:
@@ -147,6 +165,13 @@ async def wired(
         running = await stack.enter_async_context(Embedders(embedders, config.batching))
         indexes = await _indexes(config, pool, running.models, stack)
         ids = make_id_source()
+        associations = _Associations(ids)
+        scores = PostgresScoreTable(pool)
+        sampler = await stack.enter_async_context(
+            ScoreSampler(scores, random.SystemRandom().random)
+        )
+        fits = ScoreFits(scores, AssociationConfig())
+        make_writer = partial(_make_writer, config, pool, portraits, sampler)
         servicer = ReidServicer(
             running,
             IdentityService(table, indexes),
@@ -157,18 +182,32 @@ async def wired(
                 ids.draw,
                 store_patience_s=config.store_patience_s,
             ),
-            partial(_make_writer, config, pool, portraits),
-            _Associations(ids).choose,
+            fits,
+            make_writer,
+            associations.choose,
             drain,
             window=config.window,
             max_pixels=config.max_image_pixels,
+        )
+        default = running.default.model.appearance
+        feedback = FeedbackService(
+            CommandTable(pool, default.model_id),
+            partial(make_writer, model_id=default.model_id),
+            associations.choose(default, use_floor=True, use_appearance=True),
+            patience_s=config.feedback_patience_s,
         )
         relay = asyncio.create_task(OutboxRelay(pool, EventLog(redis)).run())
         stack.push_async_callback(_cancelled, relay)
 
         def register(server: aio.Server) -> Sequence[str]:
             reid_pb2_grpc.add_ReidServiceServicer_to_server(servicer, server)
-            return (SERVICE,)
+            feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(
+                FeedbackServicer(feedback), server
+            )
+            score_fit_pb2_grpc.add_ScoreFitServiceServicer_to_server(
+                ScoreFitServicer(running, fits), server
+            )
+            return SERVICES
 
         yield register
 
@@ -219,6 +258,7 @@ def _make_writer(
     config: ReidConfig,
     pool: Pool,
     portraits: PortraitKeeper,
+    sampler: ScoreSampler,
     lease: Lease,
     model_id: ModelId,
 ) -> TimelineWriter:
@@ -229,6 +269,8 @@ def _make_writer(
         store,
         portraits,
         answer_to_bytes,
+        CommandTable(pool, model_id),
+        partial(sampler.offer, lease.environment_id, model_id),
         store_patience_s=config.store_patience_s,
     )
 

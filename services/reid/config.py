@@ -38,6 +38,8 @@ class ReidConfig:
         window: Items of one stream that may be unanswered.
         max_image_pixels: Largest image that is decoded.
         store_patience_s: How long PostgreSQL may be away during a tick, seconds.
+        feedback_patience_s: How long a session may take to come to what an operator
+            says, seconds.
         max_stream_age_s: Age at which a stream is asked to reopen, seconds.
     """
 
@@ -55,6 +57,7 @@ class ReidConfig:
     window: int
     max_image_pixels: int
     store_patience_s: float
+    feedback_patience_s: float
     max_stream_age_s: float
 
 
@@ -92,6 +95,7 @@ def load_config(variables: Mapping[str, str] | None = None) -> ReidConfig:
         window=environ.integer("WINDOW", 16, least=1, most=64),
         max_image_pixels=environ.integer("MAX_IMAGE_PIXELS", DEFAULT_MAX_PIXELS),
         store_patience_s=environ.number("STORE_PATIENCE_S", 30.0, most=600.0),
+        feedback_patience_s=environ.number("FEEDBACK_PATIENCE_S", 10.0, most=600.0),
         max_stream_age_s=environ.number("MAX_STREAM_AGE_S", 1800.0, least=1.0),
     )
 

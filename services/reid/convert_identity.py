@@ -12,6 +12,7 @@ from services.common.ids import (
 from services.common.models import PixelOrder
 from services.reid.convert import fix_to_proto, optional_ns
 from services.reid.domain.identity import Identity, IdentityFilter
+from services.reid.domain.score_likelihood import ScoreLikelihood
 from services.reid.service.embedding import EmbedderModel
 from services.reid.service.identities import Match
 from services.reid.service.reembedding import Progress
@@ -148,10 +149,18 @@ def identity_to_proto(identity: Identity) -> reid_pb2.Identity:
     return message
 
 
-def match_to_proto(match: Match) -> reid_pb2.IdentityMatch:
-    """Return the message of a person who was found."""
+def match_to_proto(match: Match, likelihood: ScoreLikelihood) -> reid_pb2.IdentityMatch:
+    """Return the message of a person who was found.
+
+    Args:
+        match: The person and how similar.
+        likelihood: What that similarity is worth.
+    """
     return reid_pb2.IdentityMatch(
-        identity=identity_to_proto(match.identity), similarity=match.similarity
+        identity=identity_to_proto(match.identity),
+        similarity=match.similarity,
+        evidence_nats=float(likelihood.nats(match.similarity)),
+        probability=likelihood.probability(match.similarity),
     )
 
 

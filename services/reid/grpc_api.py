@@ -36,6 +36,7 @@ from services.reid.service.embedding import Embedders, EmbeddingService
 from services.reid.service.identities import IdentityService
 from services.reid.service.portraits import PortraitKeeper
 from services.reid.service.reembedding import Reembedding
+from services.reid.service.score_fitting import ScoreFits
 from services.reid.service.timeline_store import Lease
 from services.reid.service.timeline_writer import AssociationMaker, TimelineWriter
 from spoton.common.v1 import frame_pb2
@@ -63,6 +64,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         identities: IdentityService,
         portraits: PortraitKeeper,
         reembedding: Reembedding,
+        fits: ScoreFits,
         make_writer: WriterMaker,
         choose_evidence: EvidenceChooser,
         drain: DrainSignal,
@@ -77,6 +79,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
             identities: Finds and reads persons.
             portraits: Reads pictures.
             reembedding: Gives persons vectors of another model.
+            fits: Know what scores are worth.
             make_writer: Returns the writer of a timeline, for vectors of a model.
             choose_evidence: Returns what associates with some kinds of evidence.
             drain: When to ask streams to reopen.
@@ -87,6 +90,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         self._identities = identities
         self._portraits = portraits
         self._reembedding = reembedding
+        self._fits = fits
         self._make_writer = make_writer
         self._choose_evidence = choose_evidence
         self._drain = drain
@@ -144,8 +148,11 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         embedding = self._embedders.choose(
             opening.embedder_model_id, field="open.embedder_model_id"
         )
-        model = embedding.model.appearance
-        writer = self._make_writer(lease_from_proto(opening, uuid4()), model.model_id)
+        lease = lease_from_proto(opening, uuid4())
+        model = await self._fits.fitted(
+            lease.environment_id, embedding.model.appearance
+        )
+        writer = self._make_writer(lease, model.model_id)
         await writer.open(
             self._choose_evidence(
                 model,
@@ -177,7 +184,12 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
             min_similarity=min_similarity,
             limit=limit,
         )
-        return reid_pb2.SearchIdentitiesResponse(matches=map(match_to_proto, matches))
+        likelihood = await self._fits.likelihood(
+            environment_id, embedding.model.appearance
+        )
+        return reid_pb2.SearchIdentitiesResponse(
+            matches=[match_to_proto(match, likelihood) for match in matches]
+        )
 
     async def GetIdentity(
         self, request: reid_pb2.GetIdentityRequest, context: Context

@@ -69,3 +69,18 @@ REEMBEDDED = Counter(
     "Persons for whom a vector of another model was wanted: done, skipped, failed.",
     ("outcome",),
 )
+FEEDBACK = Counter(
+    "spoton_reid_feedback_total",
+    "Words of operators about who is who, by outcome: carried_out, refused, late.",
+    ("outcome",),
+)
+SCORES_SAMPLED = Counter(
+    "spoton_reid_scores_sampled_total",
+    "Scores of pairs whose truth is known, by outcome: kept, passed_over, lost.",
+    ("outcome",),
+)
+SAMPLING_SECONDS = Histogram(
+    "spoton_reid_sampling_seconds",
+    "Time that a tick with new vectors takes longer because their scores are sampled.",
+    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01),
+)

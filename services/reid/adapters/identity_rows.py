@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from services.common.ids import CameraId, GlobalId, ModelId, SessionId, TrackId
+from services.reid.adapters.feedback_rows import merge_to_json
 from services.reid.adapters.vectors import vector_from_sql, vector_to_sql
 from services.reid.domain.appearance import Prototype
 from services.reid.domain.live_set import Snapshot
@@ -20,17 +21,19 @@ UPSERT_IDENTITY = """
     INSERT INTO identities (
         global_id, environment_id, timeline_id, label, session_id, first_seen_ns,
         last_seen_ns, merged_into, provisional, floor_id, position,
-        calibration_revision, state)
+        calibration_revision, state, merge)
     VALUES (
         %(global_id)s, %(environment_id)s, %(timeline_id)s, %(label)s, %(session_id)s,
         %(first_seen_ns)s, %(last_seen_ns)s, %(merged_into)s, %(provisional)s,
-        %(floor_id)s, %(position)s, %(calibration_revision)s, %(state)s)
+        %(floor_id)s, %(position)s, %(calibration_revision)s, %(state)s,
+        %(merge)s)
     ON CONFLICT (global_id) DO UPDATE SET
         session_id = excluded.session_id, first_seen_ns = excluded.first_seen_ns,
         last_seen_ns = excluded.last_seen_ns, merged_into = excluded.merged_into,
         provisional = excluded.provisional, floor_id = excluded.floor_id,
         position = excluded.position,
-        calibration_revision = excluded.calibration_revision, state = excluded.state
+        calibration_revision = excluded.calibration_revision, state = excluded.state,
+        merge = excluded.merge
 """
 
 UPSERT_CAMERA = """
@@ -55,14 +58,24 @@ UPSERT_PROTOTYPE = """
         global_id = excluded.global_id, session_id = excluded.session_id,
         track_id = excluded.track_id, vector = excluded.vector,
         vector_count = excluded.vector_count, captured_ns = excluded.captured_ns,
+        came_by = CASE WHEN prototypes.global_id = excluded.global_id
+            THEN prototypes.came_by ELSE '{}' END,
         changed = pg_current_xact_id(), changed_time = now()
 """
 
 # Also those of other models, which the live set does not know.
 MOVE_PROTOTYPES = """
     UPDATE prototypes
-    SET global_id = %s, changed = pg_current_xact_id(), changed_time = now()
-    WHERE global_id = %s AND vector IS NOT NULL
+    SET global_id = %(into)s, came_by = came_by || %(away)s::bigint,
+        changed = pg_current_xact_id(), changed_time = now()
+    WHERE global_id = %(away)s AND vector IS NOT NULL
+"""
+
+PROTOTYPES_OF = """
+    SELECT prototype_id, global_id, session_id, camera_id, track_id,
+        vector, vector_count, captured_ns
+    FROM prototypes
+    WHERE global_id = ANY(%s) AND model_id = %s AND vector IS NOT NULL
 """
 
 FORGET_PROTOTYPES = """
@@ -90,6 +103,7 @@ def identity_row(snapshot: Snapshot, lease: Lease) -> dict[str, Any]:
         "position": fix and [fix.x_m, fix.y_m, fix.xx_m2, fix.xy_m2, fix.yy_m2],
         "calibration_revision": fix and fix.calibration_revision,
         "state": json.dumps(person_to_json(person)),
+        "merge": snapshot.merge and merge_to_json(snapshot.merge, lease),
     }
 
 

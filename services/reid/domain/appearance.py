@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from services.common.ids import CameraId, GlobalId, ModelId
 from services.reid.domain.association_config import AssociationConfig
+from services.reid.domain.score_likelihood import ScoreLikelihood, default_likelihood
 from services.reid.domain.values import TrackKey, Vector
 
 
@@ -20,11 +21,14 @@ class AppearanceModel:
         dimensions: Length of a vector.
         match_similarity: Cosine at which two crops are as likely of one person as of
             two, in (-1, 1).
+        likelihood: What a score is worth where the vectors come from; None for the
+            defaults.
     """
 
     model_id: ModelId
     dimensions: int
     match_similarity: float
+    likelihood: ScoreLikelihood | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +119,11 @@ def similarity_evidence(
     Returns:
         Log-likelihood ratios, nats, of the same shape.
     """
-    above = (similarity - model.match_similarity) / (1.0 - model.match_similarity)
-    each = np.clip(
-        config.appearance_slope * above,
-        -config.appearance_limit,
-        config.appearance_limit,
+    likelihood = model.likelihood or default_likelihood(
+        model.match_similarity, config.appearance_slope, config.appearance_limit
     )
+    limit = config.appearance_limit
+    each = np.clip(likelihood.nats(similarity), -limit, limit)
     full = config.appearance_full_count
     result: NDArray[np.float64] = each * np.sqrt(np.minimum(count, full))
     return result

@@ -123,9 +123,9 @@ class Constraints:
         """Forget a track; its person inherits who it does not belong to."""
         self.pins.pop(key, None)
         for barred in sorted(self.bars.pop(key, ())):
-            if global_id is not None and self.person(barred) != global_id:
-                if not self.told_apart(barred, global_id):
-                    self.tell_apart(barred, global_id)
+            other = self.person(barred)
+            if global_id not in (None, other) and not self.told_apart(other, global_id):
+                self.tell_apart(other, global_id)
 
     def take_unstored(self) -> tuple[set[IdPair], set[IdPair]]:
         """Return, once, the pairs that a store must add and those it must remove."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from services.common.errors import SpotOnError
 from services.common.ids import GlobalId
 from services.reid.domain.live_set import NOBODY, MergeRecord
 from services.reid.domain.person import Person
@@ -136,3 +137,18 @@ class Effect:
     comparison: Comparison | None = None
     parted: dict[TrackKey, GlobalId] = field(default_factory=dict)
     regained: tuple[GlobalId, GlobalId] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What became of a command.
+
+    Attributes:
+        revision: Its number in the timeline.
+        effect: What it changed; None if it was refused.
+        error: Why it was refused; None if it was not.
+    """
+
+    revision: int
+    effect: Effect | None = None
+    error: SpotOnError | None = None

@@ -200,8 +200,18 @@ def _attach_prototypes(live: LiveSet, prototypes: Iterable[StoredPrototype]) -> 
         track = live.tracks.get(source) if source is not None else None
         if track is not None and stored.session_id == live.session_id:
             track.prototypes.append(prototype)
-        elif stored.global_id in live.persons:
-            live.persons[stored.global_id].prototypes.append(_without_source(prototype))
+        else:
+            give_prototypes(live.persons, [stored])
+
+
+def give_prototypes(
+    persons: Mapping[GlobalId, Person], prototypes: Iterable[StoredPrototype]
+) -> None:
+    """Give persons their prototypes, as of tracks that have ended."""
+    for stored in prototypes:
+        if stored.global_id in persons:
+            ended = _without_source(stored.prototype)
+            persons[stored.global_id].prototypes.append(ended)
 
 
 def _without_source(prototype: Prototype) -> Prototype:

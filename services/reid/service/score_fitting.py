@@ -1,0 +1,140 @@
+"""Fit, keep and use what scores are worth in an environment."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from services.common.ids import EnvironmentId, ModelId
+from services.reid.domain.appearance import AppearanceModel
+from services.reid.domain.association_config import AssociationConfig
+from services.reid.domain.score_fit import Fit, fit_scores
+from services.reid.domain.score_likelihood import ScoreLikelihood, default_likelihood
+from services.reid.domain.score_pairs import ScoredPair
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFit:
+    """A fit that is in force.
+
+    Attributes:
+        fit: The fit.
+        fitted_ns: When it was made, nanoseconds since 1970 UTC.
+    """
+
+    fit: Fit
+    fitted_ns: int
+
+
+class FitTable(Protocol):
+    """Keeps scores and fits."""
+
+    async def pairs(
+        self, environment_id: EnvironmentId, model_id: ModelId
+    ) -> Sequence[ScoredPair]:
+        """Return the scores that are kept.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+
+    async def store_fit(
+        self, environment_id: EnvironmentId, model_id: ModelId, fit: Fit
+    ) -> StoredFit:
+        """Make a fit the one in force.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+
+    async def stored_fit(
+        self, environment_id: EnvironmentId, model_id: ModelId
+    ) -> StoredFit | None:
+        """Return the fit in force; None for the defaults.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+
+    async def delete_fit(
+        self, environment_id: EnvironmentId, model_id: ModelId
+    ) -> None:
+        """Forget a fit, if there is one.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+
+
+class ScoreFits:
+    """Knows what scores are worth, by environment and model."""
+
+    def __init__(self, table: FitTable, config: AssociationConfig) -> None:
+        self._table = table
+        self._config = config
+
+    async def likelihood(
+        self, environment_id: EnvironmentId, model: AppearanceModel
+    ) -> ScoreLikelihood:
+        """Return what a score is worth: as fitted, or by default.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        stored = await self.stored(environment_id, model.model_id)
+        return stored.fit.likelihood if stored else self.default(model)
+
+    async def fitted(
+        self, environment_id: EnvironmentId, model: AppearanceModel
+    ) -> AppearanceModel:
+        """Return a model whose scores are worth what was fitted, if anything was.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        stored = await self.stored(environment_id, model.model_id)
+        return replace(model, likelihood=stored.fit.likelihood) if stored else model
+
+    async def stored(
+        self, environment_id: EnvironmentId, model_id: ModelId
+    ) -> StoredFit | None:
+        """Return the fit in force; None for the defaults.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        return await self._table.stored_fit(environment_id, model_id)
+
+    def default(self, model: AppearanceModel) -> ScoreLikelihood:
+        """Return what a score is worth where nothing was fitted."""
+        return default_likelihood(
+            model.match_similarity,
+            self._config.appearance_slope,
+            self._config.appearance_limit,
+        )
+
+    async def fit(
+        self, environment_id: EnvironmentId, model: AppearanceModel, *, dry_run: bool
+    ) -> tuple[Fit, StoredFit | None]:
+        """Fit the scores that are kept.
+
+        Returns:
+            The fit, and the same as stored; None if it was to be tried only.
+
+        Raises:
+            NotReady: There are too few pairs.
+            Unavailable: The database is away.
+        """
+        pairs = await self._table.pairs(environment_id, model.model_id)
+        fit = await asyncio.to_thread(fit_scores, pairs, self.default(model))
+        if dry_run:
+            return fit, None
+        return fit, await self._table.store_fit(environment_id, model.model_id, fit)
+
+    async def forget(self, environment_id: EnvironmentId, model_id: ModelId) -> None:
+        """Let the defaults hold again.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        await self._table.delete_fit(environment_id, model_id)
