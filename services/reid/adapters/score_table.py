@@ -149,9 +149,11 @@ def _fit_from_json(document: dict[str, Any]) -> Fit:
     }
     return Fit(
         likelihood=ScoreLikelihood(**document["likelihood"]),
+        # In the order of the kinds, which jsonb does not keep.
         counts={
-            PairKind(kind): (scores, pairs)
-            for kind, (scores, pairs) in document["counts"].items()
+            kind: (scores, pairs)
+            for kind in PairKind
+            for scores, pairs in [document["counts"][kind]]
         },
         same=tuple(document["same"]),
         different=tuple(document["different"]),

@@ -31,7 +31,6 @@ _PRIOR_SLOPE = 5.0
 """Standard deviation of the slope's prior, per deviation of the scores. Two normal
 classes that lie three deviations apart have 5.4."""
 
-_DRAWS = 200
 _FOLDS = 5
 
 
@@ -135,7 +134,11 @@ def count_pairs(pairs: Sequence[ScoredPair]) -> dict[PairKind, tuple[int, int]]:
 
 
 def fit_scores(
-    pairs: Sequence[ScoredPair], default: ScoreLikelihood, *, seed: int = 1
+    pairs: Sequence[ScoredPair],
+    default: ScoreLikelihood,
+    *,
+    draws: int = 200,
+    seed: int = 1,
 ) -> Fit:
     """Fit what scores are worth.
 
@@ -145,7 +148,8 @@ def fit_scores(
     Args:
         pairs: Scores whose truth is known.
         default: What holds without a fit, to compare.
-        seed: Draws the tracks of the intervals.
+        draws: Draws of tracks behind the intervals.
+        seed: Starts them.
 
     Raises:
         NotReady: There are too few pairs.
@@ -157,7 +161,7 @@ def fit_scores(
     used = [one for one in pairs if easy_only or one.kind is not PairKind.WITHIN_TRACK]
     sample = _columns(used)
     rng = np.random.default_rng(seed)
-    area, equal_error, overlap = _estimates(sample, rng)
+    area, equal_error, overlap = _estimates(sample, draws, rng)
     likelihood = _likelihood(sample)
     if area.low <= 0.5:
         likelihood = ScoreLikelihood(likelihood.even_similarity, 0.0, 0.0)
@@ -257,11 +261,11 @@ def _likelihood(sample: _Sample) -> ScoreLikelihood:
     return ScoreLikelihood(centre - offset / slope, slope, limit)
 
 
-def _estimates(sample: _Sample, rng: np.random.Generator) -> list[Estimate]:
+def _estimates(sample: _Sample, draws: int, rng: np.random.Generator) -> list[Estimate]:
     """Return area, equal error and overlap with their intervals."""
     found = _measured(sample)
-    draws = (_redrawn(sample, rng) for _ in range(_DRAWS))
-    drawn = [_measured(one) for one in draws if one.has_both] or [found]
+    redrawn = (_redrawn(sample, rng) for _ in range(draws))
+    drawn = [_measured(one) for one in redrawn if one.has_both] or [found]
     lows, highs = np.percentile(drawn, [2.5, 97.5], axis=0)
     return [
         Estimate(value, min(float(low), value), max(float(high), value))

@@ -1,5 +1,7 @@
 """What scores are worth: fits of made scores, and what cannot be fitted."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,10 +11,12 @@ from services.common.errors import NotReady
 from services.common.ids import ModelId
 from services.reid.domain.appearance import AppearanceModel, similarity_evidence
 from services.reid.domain.association_config import AssociationConfig
-from services.reid.domain.score_fit import LEAST_PAIRS, Fit, fit_scores
+from services.reid.domain.score_fit import LEAST_PAIRS, Fit
+from services.reid.domain.score_fit import fit_scores as fit_with_intervals
 from services.reid.domain.score_likelihood import ScoreLikelihood, default_likelihood
 from services.reid.domain.score_pairs import PairKind, ScoredPair
 
+fit_scores = partial(fit_with_intervals, draws=40)
 DEFAULT = default_likelihood(0.5, 6.0, 3.0)
 SIGMA = 0.1
 
