@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from grpc import aio
 
+from services.common.caller import EVERY_ENVIRONMENT, Caller, CallerKind
 from services.common.device_watch import DeviceReport
 from services.common.devices import DeviceWatch, Fallback
 from services.common.drain import DrainSignal
@@ -48,9 +50,11 @@ from services.reid.domain.live_set import LiveSet
 from services.reid.grpc_api import ReidServicer
 from services.reid.observe import MODEL_DEVICE
 from services.reid.service.embedding import Embedder, EmbedderModel, Embedders
-from services.reid.service.identities import IdentityService, VectorIndex
+from services.reid.service.identities import IdentityService
 from services.reid.service.portraits import PortraitKeeper
 from services.reid.service.reembedding import Reembedding
+from services.reid.service.scores import UnfittedScores
+from services.reid.service.search import IdentitySearch, VectorIndex
 from services.reid.service.timeline_store import Lease
 from services.reid.service.timeline_writer import AssociationMaker, TimelineWriter
 from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
@@ -149,7 +153,12 @@ async def wired(
         ids = make_id_source()
         servicer = ReidServicer(
             running,
-            IdentityService(table, indexes),
+            IdentityService(table),
+            IdentitySearch(
+                table,
+                indexes,
+                UnfittedScores(one.appearance for one in running.models),
+            ),
             portraits,
             Reembedding(
                 PostgresSitterTable(pool),
@@ -159,6 +168,7 @@ async def wired(
             ),
             partial(_make_writer, config, pool, portraits),
             _Associations(ids).choose,
+            _anybody,
             drain,
             window=config.window,
             max_pixels=config.max_image_pixels,
@@ -231,6 +241,12 @@ def _make_writer(
         answer_to_bytes,
         store_patience_s=config.store_patience_s,
     )
+
+
+def _anybody() -> Caller:
+    """Return who calls: until accounts exist, anybody on this machine may search."""
+    grants = {EVERY_ENVIRONMENT: frozenset({"identities:search"})}
+    return Caller("loopback", "", CallerKind.SERVICE, grants, math.inf)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

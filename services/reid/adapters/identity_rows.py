@@ -13,7 +13,7 @@ from services.reid.domain.live_state import (
     person_to_json,
 )
 from services.reid.domain.person import Person
-from services.reid.domain.values import TrackKey
+from services.reid.domain.values import FloorFix, TrackKey
 from services.reid.service.timeline_store import Lease
 
 UPSERT_IDENTITY = """
@@ -30,7 +30,8 @@ UPSERT_IDENTITY = """
         last_seen_ns = excluded.last_seen_ns, merged_into = excluded.merged_into,
         provisional = excluded.provisional, floor_id = excluded.floor_id,
         position = excluded.position,
-        calibration_revision = excluded.calibration_revision, state = excluded.state
+        calibration_revision = excluded.calibration_revision, state = excluded.state,
+        expired_time = NULL
 """
 
 UPSERT_CAMERA = """
@@ -49,12 +50,15 @@ PRUNE_CAMERAS = """
 UPSERT_PROTOTYPE = """
     INSERT INTO prototypes (
         prototype_id, global_id, environment_id, model_id, session_id, camera_id,
-        track_id, vector, vector_count, captured_ns)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s::vector, %s, %s)
+        track_id, vector, vector_count, captured_ns, floor_id, position,
+        calibration_revision)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s::vector, %s, %s, %s, %s, %s)
     ON CONFLICT (prototype_id) DO UPDATE SET
         global_id = excluded.global_id, session_id = excluded.session_id,
         track_id = excluded.track_id, vector = excluded.vector,
         vector_count = excluded.vector_count, captured_ns = excluded.captured_ns,
+        floor_id = excluded.floor_id, position = excluded.position,
+        calibration_revision = excluded.calibration_revision,
         changed = pg_current_xact_id(), changed_time = now()
 """
 
@@ -75,7 +79,9 @@ FORGET_PROTOTYPES = """
 def identity_row(snapshot: Snapshot, lease: Lease) -> dict[str, Any]:
     """Return the parameters of UPSERT_IDENTITY."""
     person = snapshot.person
-    fix = person.motion.fix if person.motion else None
+    floor_id, position, revision = fix_to_row(
+        person.motion.fix if person.motion else None
+    )
     return {
         "global_id": person.global_id,
         "environment_id": lease.environment_id,
@@ -86,9 +92,9 @@ def identity_row(snapshot: Snapshot, lease: Lease) -> dict[str, Any]:
         "last_seen_ns": snapshot.last_seen_ns,
         "merged_into": snapshot.merged_into or None,
         "provisional": not person.confirmed,
-        "floor_id": fix and fix.floor_id,
-        "position": fix and [fix.x_m, fix.y_m, fix.xx_m2, fix.xy_m2, fix.yy_m2],
-        "calibration_revision": fix and fix.calibration_revision,
+        "floor_id": floor_id,
+        "position": position,
+        "calibration_revision": revision,
         "state": json.dumps(person_to_json(person)),
     }
 
@@ -122,7 +128,26 @@ def prototype_row(
         vector_to_sql(prototype.vector),
         prototype.count,
         prototype.captured_ns,
+        *fix_to_row(prototype.fix),
     )
+
+
+def fix_to_row(fix: FloorFix | None) -> tuple[Any, Any, Any]:
+    """Return a position as floor, numbers and calibration; NULL without one."""
+    if fix is None:
+        return None, None, None
+    numbers = [fix.x_m, fix.y_m, fix.xx_m2, fix.xy_m2, fix.yy_m2]
+    return fix.floor_id, numbers, fix.calibration_revision
+
+
+def fix_from_row(
+    floor_id: str | None, position: list[float] | None, revision: int | None
+) -> FloorFix | None:
+    """Return a position from what `fix_to_row` made."""
+    if floor_id is None or position is None or revision is None:
+        return None
+    x_m, y_m, xx_m2, xy_m2, yy_m2 = position
+    return FloorFix(x_m, y_m, xx_m2, xy_m2, yy_m2, floor_id, revision)
 
 
 def person_from_row(
@@ -138,7 +163,9 @@ def person_from_row(
 
 def prototype_from_row(row: tuple[Any, ...]) -> StoredPrototype:
     """Return a prototype from its id, person, session, camera, track, vector, ..."""
-    prototype_id, global_id, session_id, camera, track, vector, count, captured = row
+    prototype_id, global_id, session_id, camera, track, vector, count, captured = row[
+        :8
+    ]
     camera_id = CameraId(camera)
     return StoredPrototype(
         GlobalId(global_id),
@@ -150,5 +177,6 @@ def prototype_from_row(row: tuple[Any, ...]) -> StoredPrototype:
             vector=vector_from_sql(vector),
             count=count,
             captured_ns=captured,
+            fix=fix_from_row(*row[8:]),
         ),
     )

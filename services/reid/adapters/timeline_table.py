@@ -59,7 +59,7 @@ _RECOGNISABLE = """
 
 _PROTOTYPES = """
     SELECT prototype_id, global_id, session_id, camera_id, track_id,
-        vector, vector_count, captured_ns
+        vector, vector_count, captured_ns, floor_id, position, calibration_revision
     FROM prototypes
     WHERE global_id = ANY(%s) AND model_id = %s AND vector IS NOT NULL
 """

@@ -7,7 +7,7 @@ every bit, so that a restart changes no answer.
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -202,14 +202,7 @@ def _attach_prototypes(live: LiveSet, prototypes: Iterable[StoredPrototype]) -> 
 
 
 def _without_source(prototype: Prototype) -> Prototype:
-    return Prototype(
-        prototype.prototype_id,
-        prototype.camera_id,
-        None,
-        prototype.vector,
-        prototype.count,
-        prototype.captured_ns,
-    )
+    return replace(prototype, source=None)
 
 
 def _begin_session(live: LiveSet, session_id: SessionId) -> None:
