@@ -5,7 +5,7 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -29,6 +29,7 @@ from services.common.models import (
 )
 from services.common.postgres import Pool, migrate, open_pool
 from services.common.redis_client import open_redis
+from services.reid.adapters.archive import PostgresArchive
 from services.reid.adapters.embedders.clip import ClipEmbedder, require_libraries
 from services.reid.adapters.embedders.onnx import OnnxEmbedder
 from services.reid.adapters.embedders.stripes import MODEL as STRIPES_MODEL
@@ -52,6 +53,7 @@ from services.reid.observe import MODEL_DEVICE
 from services.reid.service.embedding import Embedder, EmbedderModel, Embedders
 from services.reid.service.identities import IdentityService
 from services.reid.service.portraits import PortraitKeeper
+from services.reid.service.recollection import Recollection
 from services.reid.service.reembedding import Reembedding
 from services.reid.service.scores import UnfittedScores
 from services.reid.service.search import IdentitySearch, VectorIndex
@@ -60,6 +62,8 @@ from services.reid.service.timeline_writer import AssociationMaker, TimelineWrit
 from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
 
 SCHEMA = "reid"
+# Many times what a lookup takes; a tick that waits longer is decided without.
+_RECALL_PATIENCE_S = 1.0
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 SERVICE = reid_pb2.DESCRIPTOR.services_by_name["ReidService"].full_name
 
@@ -166,7 +170,7 @@ async def wired(
                 ids.draw,
                 store_patience_s=config.store_patience_s,
             ),
-            partial(_make_writer, config, pool, portraits),
+            partial(_make_writer, config, pool, portraits, indexes),
             _Associations(ids).choose,
             _anybody,
             drain,
@@ -229,6 +233,7 @@ def _make_writer(
     config: ReidConfig,
     pool: Pool,
     portraits: PortraitKeeper,
+    indexes: Mapping[ModelId, VectorIndex],
     lease: Lease,
     model_id: ModelId,
 ) -> TimelineWriter:
@@ -239,6 +244,11 @@ def _make_writer(
         store,
         portraits,
         answer_to_bytes,
+        Recollection(
+            lease,
+            PostgresArchive(pool, indexes[model_id], model_id),
+            patience_s=_RECALL_PATIENCE_S,
+        ),
         store_patience_s=config.store_patience_s,
     )
 

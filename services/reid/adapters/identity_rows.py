@@ -62,6 +62,12 @@ UPSERT_PROTOTYPE = """
         changed = pg_current_xact_id(), changed_time = now()
 """
 
+PROTOTYPE_COLUMNS = """
+    prototype_id, global_id, session_id, camera_id, track_id, vector, vector_count,
+    captured_ns, floor_id, position, calibration_revision
+"""
+"""What `prototype_from_row` reads."""
+
 # Also those of other models, which the live set does not know.
 MOVE_PROTOTYPES = """
     UPDATE prototypes
@@ -162,7 +168,7 @@ def person_from_row(
 
 
 def prototype_from_row(row: tuple[Any, ...]) -> StoredPrototype:
-    """Return a prototype from its id, person, session, camera, track, vector, ..."""
+    """Return a prototype from a row of `PROTOTYPE_COLUMNS`."""
     prototype_id, global_id, session_id, camera, track, vector, count, captured = row[
         :8
     ]

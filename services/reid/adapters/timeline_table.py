@@ -12,6 +12,7 @@ from services.common.postgres import Pool, translated_errors
 from services.reid.adapters.identity_rows import (
     FORGET_PROTOTYPES,
     MOVE_PROTOTYPES,
+    PROTOTYPE_COLUMNS,
     PRUNE_CAMERAS,
     UPSERT_CAMERA,
     UPSERT_IDENTITY,
@@ -47,22 +48,23 @@ _TAKE = """
     ON CONFLICT (environment_id, timeline_id) DO UPDATE
     SET epoch = excluded.epoch, writer = excluded.writer
     WHERE timelines.epoch <= excluded.epoch
-    RETURNING session_id, time_ns, state
+    RETURNING session_id, time_ns, state, recalled
 """
 
 _RECOGNISABLE = """
-    SELECT global_id, session_id, state FROM identities
+    (SELECT global_id, session_id, state FROM identities
     WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
         AND merged_into IS NULL AND last_seen_ns >= %(oldest_ns)s
-    ORDER BY last_seen_ns DESC LIMIT %(most)s
+    ORDER BY last_seen_ns DESC LIMIT %(most)s)
+    UNION
+    SELECT global_id, session_id, state FROM identities
+    WHERE global_id = ANY(%(recalled)s)
 """
 
-_PROTOTYPES = """
-    SELECT prototype_id, global_id, session_id, camera_id, track_id,
-        vector, vector_count, captured_ns, floor_id, position, calibration_revision
-    FROM prototypes
+_PROTOTYPES = f"""
+    SELECT {PROTOTYPE_COLUMNS} FROM prototypes
     WHERE global_id = ANY(%s) AND model_id = %s AND vector IS NOT NULL
-"""
+"""  # noqa: S608 - constants.
 
 _ANSWERS = """
     SELECT session_id, frame_set, answer FROM tick_answers
@@ -73,7 +75,7 @@ _ANSWERS = """
 _ADVANCE = """
     UPDATE timelines
     SET frame_set = %(frame_set)s, time_ns = %(time_ns)s, state = %(state)s,
-        session_id = %(session_id)s
+        session_id = %(session_id)s, recalled = %(recalled)s
     WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
         AND epoch = %(epoch)s AND writer = %(writer)s AND frame_set = %(after)s
 """
@@ -147,10 +149,13 @@ class TimelineTable:
         session_id: str,
         time_ns: int,
         state: bytes | None,
+        recalled: list[int],
     ) -> StoredTimeline:
-        persons = await self._persons(connection, lease, SessionId(session_id), time_ns)
+        persons = await self._persons(
+            connection, lease, SessionId(session_id), time_ns, recalled
+        )
         cursor = connection.cursor(binary=True)
-        await cursor.execute(_PROTOTYPES, (list(persons), self._model_id))
+        await cursor.execute(_PROTOTYPES.encode(), (list(persons), self._model_id))
         prototypes = tuple(map(prototype_from_row, await cursor.fetchall()))
         answers = await connection.execute(_ANSWERS, _names(lease))
         return StoredTimeline(
@@ -164,13 +169,19 @@ class TimelineTable:
         )
 
     async def _persons(
-        self, connection: Connection, lease: Lease, session_id: SessionId, time_ns: int
+        self,
+        connection: Connection,
+        lease: Lease,
+        session_id: SessionId,
+        time_ns: int,
+        recalled: list[int],
     ) -> dict[GlobalId, Person]:
         """Return those who can be recognised; the present ones come first."""
         horizon_ns = int(self._config.gallery_horizon_s * _S_NS)
         bounds = {
             "oldest_ns": time_ns - horizon_ns,
             "most": 2 * self._config.gallery_limit,
+            "recalled": recalled,
         }
         cursor = await connection.execute(_RECOGNISABLE, _names(lease) | bounds)
         return {
@@ -205,6 +216,7 @@ class TimelineTable:
                     "frame_set": commit.frame_set,
                     "time_ns": commit.time_ns,
                     "state": commit.state,
+                    "recalled": list(commit.recalled),
                 },
             )
             await self._write_identities(connection, lease, commit)

@@ -36,6 +36,7 @@ _CHANGED = """
 _ROWS_AT_ONCE = 2_000
 # A replica that follows reads changes in a few milliseconds.
 _PATIENCE_S = 0.1
+_CLOSING_PATIENCE_S = 5.0
 
 _log = structlog.get_logger(__name__)
 
@@ -74,12 +75,17 @@ class FaissIndex:
         self._turn = asyncio.Lock()
         self._next: asyncio.Task[None] | None = None
         self._builder: asyncio.Task[None] | None = None
+        self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "FaissIndex":
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        # A reading ends between two batches: a cursor that is cut off stays open.
+        self._closing = True
+        if readings := [task for task in self._tasks if task is not self._builder]:
+            await asyncio.wait(readings, timeout=_CLOSING_PATIENCE_S)
         await end_tasks(*self._tasks)
 
     async def nearest(
@@ -171,6 +177,8 @@ class FaissIndex:
                         await cursor.execute(_CHANGED, bounds)
                         while rows := await cursor.fetchmany(_ROWS_AT_ONCE):
                             await asyncio.to_thread(self._take, rows)
+                            if self._closing:
+                                return
             self._horizon = horizon
         idle = self._builder is None or self._builder.done()
         if idle and any(shard.wants_building() for _, shard in self._all_shards()):

@@ -8,6 +8,7 @@ from services.reid.domain.appearance import Prototype, surplus
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.evidence import PairEvidence
 from services.reid.domain.person import Person
+from services.reid.domain.recall import Question, Recall
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import EventKind, IdentityChange, TrackKey
 
@@ -50,6 +51,7 @@ class Changes:
         departed: Identities that were merged away, as they were before.
         prototypes: Prototypes that are new or different, with their person.
         forgotten: Prototypes that are no more.
+        questions: What the archive is to be asked.
     """
 
     events: list[IdentityChange] = field(default_factory=list)
@@ -57,6 +59,7 @@ class Changes:
     departed: dict[GlobalId, Snapshot] = field(default_factory=dict)
     prototypes: dict[GlobalId, tuple[GlobalId, Prototype]] = field(default_factory=dict)
     forgotten: set[GlobalId] = field(default_factory=set)
+    questions: list[Question] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class LiveSet:
         persons: Present and recognisable persons, by id.
         tracks: Live tracks.
         pairs: Floor evidence between live tracks.
+        recall: What is asked of the archive, and who came from it.
         version: Grows whenever tracks, persons or prototypes change hands.
     """
 
@@ -81,6 +85,7 @@ class LiveSet:
     persons: dict[GlobalId, Person] = field(default_factory=dict)
     tracks: dict[TrackKey, Tracklet] = field(default_factory=dict)
     pairs: PairEvidence = field(default_factory=PairEvidence)
+    recall: Recall = field(default_factory=Recall)
     version: int = 0
 
     def tracks_of(self, global_id: GlobalId) -> list[Tracklet]:
@@ -175,6 +180,7 @@ class Registry:
             if away in track.past:
                 evidence = track.past.pop(away)
                 track.past[into] = max(evidence, track.past.get(into, evidence))
+        live.recall.take_merged(away)
         self.changes.touched.discard(away)
         live.version += 1
         self.note(EventKind.MERGED, into, away)

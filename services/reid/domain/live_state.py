@@ -17,6 +17,8 @@ from services.reid.domain.appearance import Prototype
 from services.reid.domain.live_set import LiveSet
 from services.reid.domain.motion import Motion
 from services.reid.domain.person import Person
+from services.reid.domain.recall import Recall
+from services.reid.domain.recall_state import recall_from_json, recall_to_json
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import TrackKey
 
@@ -32,6 +34,11 @@ class StoredPrototype:
     global_id: GlobalId
     session_id: SessionId
     prototype: Prototype
+
+    @property
+    def ended(self) -> Prototype:
+        """The prototype as that of a track which is over."""
+        return replace(self.prototype, source=None)
 
 
 def encode_live(live: LiveSet, persons: Iterable[GlobalId]) -> bytes:
@@ -52,6 +59,7 @@ def encode_live(live: LiveSet, persons: Iterable[GlobalId]) -> bytes:
         "tracks": [_track_to_json(live.tracks[key]) for key in sorted(live.tracks)],
         "persons": [person_to_json(live.persons[one]) for one in sorted(persons)],
         "pair_keys": pairs.keys,
+        "recall": recall_to_json(live.recall),
         "pairs": [rows.tolist(), columns.tolist(), pairs.nats[rows, columns].tolist()],
     }
     return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 1)
@@ -95,6 +103,8 @@ def decode_live(
     rows, columns, nats = document["pairs"]
     live.pairs.nats[rows, columns] = live.pairs.nats[columns, rows] = nats
     live.pairs.known[rows, columns] = live.pairs.known[columns, rows] = True
+    # What an earlier version wrote has asked nothing.
+    live.recall = recall_from_json(document.get("recall", {}))
     if live.session_id != session_id:
         _begin_session(live, session_id)
     return live
@@ -198,11 +208,7 @@ def _attach_prototypes(live: LiveSet, prototypes: Iterable[StoredPrototype]) -> 
         if track is not None and stored.session_id == live.session_id:
             track.prototypes.append(prototype)
         elif stored.global_id in live.persons:
-            live.persons[stored.global_id].prototypes.append(_without_source(prototype))
-
-
-def _without_source(prototype: Prototype) -> Prototype:
-    return replace(prototype, source=None)
+            live.persons[stored.global_id].prototypes.append(stored.ended)
 
 
 def _begin_session(live: LiveSet, session_id: SessionId) -> None:
@@ -211,9 +217,12 @@ def _begin_session(live: LiveSet, session_id: SessionId) -> None:
         if track.global_id is not None:
             person = live.persons[track.global_id]
             person.remember(track, history_keys=0)
-            person.prototypes.extend(map(_without_source, track.prototypes))
+            person.prototypes.extend(
+                replace(one, source=None) for one in track.prototypes
+            )
     live.tracks.clear()
     live.pairs.rearrange([])
+    live.recall = Recall()
     for person in live.persons.values():
         person.past_keys.clear()
         person.past_conflicts.clear()
