@@ -235,10 +235,10 @@ def _make_writer(
     portraits: PortraitKeeper,
     indexes: Mapping[ModelId, VectorIndex],
     lease: Lease,
-    model_id: ModelId,
+    model: AppearanceModel,
 ) -> TimelineWriter:
     """Return the writer of a timeline."""
-    store = TimelineTable(pool, model_id, AssociationConfig(), event_to_bytes)
+    store = TimelineTable(pool, model.model_id, AssociationConfig(), event_to_bytes)
     return TimelineWriter(
         lease,
         store,
@@ -246,7 +246,7 @@ def _make_writer(
         answer_to_bytes,
         Recollection(
             lease,
-            PostgresArchive(pool, indexes[model_id], model_id),
+            PostgresArchive(pool, indexes[model.model_id], model),
             patience_s=_RECALL_PATIENCE_S,
         ),
         store_patience_s=config.store_patience_s,

@@ -12,7 +12,7 @@ from services.common.caller import Caller
 from services.common.convert import embedding_to_proto, ns_to_timestamp
 from services.common.drain import DrainSignal
 from services.common.errors import Forbidden, InvalidInput
-from services.common.ids import ModelId, TimelineId
+from services.common.ids import TimelineId
 from services.common.image_messages import image_from_proto
 from services.common.images import RgbImage
 from services.reid.associate_stream import AssociateStream
@@ -47,7 +47,7 @@ from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
 _SEARCH = "identities:search"
 
 Context = aio.ServicerContext[Any, Any]
-WriterMaker = Callable[[Lease, ModelId], TimelineWriter]
+WriterMaker = Callable[[Lease, AppearanceModel], TimelineWriter]
 
 
 class EvidenceChooser(Protocol):
@@ -156,7 +156,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
             opening.embedder_model_id, field="open.embedder_model_id"
         )
         model = embedding.model.appearance
-        writer = self._make_writer(lease_from_proto(opening, uuid4()), model.model_id)
+        writer = self._make_writer(lease_from_proto(opening, uuid4()), model)
         await writer.open(
             self._choose_evidence(
                 model,

@@ -3,19 +3,24 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.common.ids import EnvironmentId, GlobalId, ModelId, SessionId, TimelineId
+from services.common.ids import EnvironmentId, GlobalId, SessionId, TimelineId
 from services.common.postgres import Pool, translated_errors
 from services.reid.adapters.identity_rows import (
     PROTOTYPE_COLUMNS,
     person_from_row,
     prototype_from_row,
 )
+from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.person import Person
 from services.reid.domain.values import Vector
 from services.reid.service.timeline_store import Lease
 
 _NAMED = 16
 """Persons whom an answer names; those who are in the live set anyway are among them."""
+
+_DOUBT = 0.1
+"""How far below the model's match similarity somebody may still be the same: what a
+similarity is worth is learned on the spot, and further crops may be clearer."""
 
 _PERSONS = """
     SELECT global_id, session_id, state FROM identities
@@ -46,10 +51,11 @@ class Index(Protocol):
 class PostgresArchive:
     """Finds persons by an index, and loads them from PostgreSQL."""
 
-    def __init__(self, pool: Pool, index: Index, model_id: ModelId) -> None:
+    def __init__(self, pool: Pool, index: Index, model: AppearanceModel) -> None:
         self._pool = pool
         self._index = index
-        self._model_id = model_id
+        self._model_id = model.model_id
+        self._least = model.match_similarity - _DOUBT
 
     async def nearest(self, lease: Lease, vectors: Sequence[Vector]) -> list[Person]:
         """Return a few persons of a timeline, those who look most like it first.
@@ -62,7 +68,8 @@ class PostgresArchive:
             for global_id, similarity in await self._index.nearest(
                 lease.environment_id, vector, _NAMED, (lease.timeline_id,)
             ):
-                best[global_id] = max(similarity, best.get(global_id, -1.0))
+                if similarity >= self._least:
+                    best[global_id] = max(similarity, best.get(global_id, -1.0))
         ranked = sorted(best, key=lambda one: (-best[one], one))[:_NAMED]
         persons = await self._load(ranked, lease)
         return [persons[one] for one in ranked if one in persons]

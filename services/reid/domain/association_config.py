@@ -83,7 +83,8 @@ class AssociationConfig:
             each. Chosen: at once, and with better knowledge.
         recall_vectors: Most prototypes of a new person that are asked about.
         recall_candidates: Most persons that one answer brings in.
-        recall_guests: Most persons from the archive at one time.
+        recall_guests: Most persons from the archive at one time; the next ones take
+            the places of those who would leave first.
 
         join_evidence: Evidence that a track joins a person with, provisionally, nats.
         switch_margin: Lead that another person needs to take a provisional track.
@@ -149,11 +150,11 @@ class AssociationConfig:
     gallery_horizon_s: float = 300.0
     gallery_limit: int = 500
     recall_delay_s: float = 0.3
-    recall_stay_s: float = 5.0
+    recall_stay_s: float = 3.0
     recall_counts: tuple[int, ...] = (1, 4)
     recall_vectors: int = 4
-    recall_candidates: int = 8
-    recall_guests: int = 64
+    recall_candidates: int = 4
+    recall_guests: int = 32
 
     join_evidence: float = 0.5
     switch_margin: float = 1.0

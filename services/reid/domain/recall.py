@@ -99,6 +99,11 @@ class Recall:
         for known in (self.open, self.asked, self.guests):
             known.pop(away, None)
 
+    def surplus(self, most: int) -> list[GlobalId]:
+        """Return the guests beyond `most`, those who would leave first."""
+        ranked = sorted(self.guests, key=lambda one: (-self.guests[one], one))
+        return ranked[most:]
+
     def settle(self, present: set[GlobalId], time_ns: int) -> list[GlobalId]:
         """Forget what is over, and return the guests who leave.
 
@@ -139,28 +144,26 @@ def admit(
         time_ns: Time of the tick, nanoseconds since 1970 UTC.
         config: Limits.
     """
-    before = len(persons)
     by_person: dict[GlobalId, list[Tracklet]] = {}
     for track in tracks:
         if track.global_id is not None:
             by_person.setdefault(track.global_id, []).append(track)
     until_ns = time_ns + int(config.recall_stay_s * _S_NS)
+    changed = False
     for new_id in sorted(answers.keys() & recall.open.keys()):
         del recall.open[new_id]
         asking = by_person.get(new_id, [])
-        admitted = 0
-        for guest in answers[new_id]:
+        for guest in list(answers[new_id])[: config.recall_candidates]:
             if guest.global_id in recall.guests:
                 recall.guests[guest.global_id] = until_ns
-            full = len(recall.guests) >= config.recall_guests
-            if admitted >= config.recall_candidates or full:
-                break
             known = guest.global_id in persons or guest.global_id in recall.merged
             if not known and _is_plausible(guest, asking, config):
                 persons[guest.global_id] = guest
                 recall.guests[guest.global_id] = until_ns
-                admitted += 1
-    return len(persons) > before
+                changed = True
+    for global_id in recall.surplus(config.recall_guests):
+        del persons[global_id], recall.guests[global_id]
+    return changed
 
 
 def _is_plausible(
