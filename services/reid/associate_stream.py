@@ -96,6 +96,7 @@ class AssociateStream:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
+            await self._writer.leave()
             with contextlib.suppress(Unavailable):
                 await self._writer.release()
 
@@ -161,6 +162,7 @@ class AssociateStream:
                 yield wanted_to_proto(tick.frame_set, wanted)
                 message = await self._await_vectors(tick.frame_set, reader)
                 vectors = vectors_from_proto(message, wanted, self._model)
+            await writer.recollect(known)
             answered = writer.associate(known, wanted, vectors)
         except (DeadlineExceeded, Unavailable):
             raise

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from grpc import aio
 
+from services.common.caller import EVERY_ENVIRONMENT, Caller, CallerKind
 from services.common.device_watch import DeviceReport
 from services.common.devices import DeviceWatch, Fallback
 from services.common.drain import DrainSignal
@@ -27,6 +29,7 @@ from services.common.models import (
 )
 from services.common.postgres import Pool, migrate, open_pool
 from services.common.redis_client import open_redis
+from services.reid.adapters.archive import PostgresArchive
 from services.reid.adapters.command_table import CommandTable
 from services.reid.adapters.embedders.clip import ClipEmbedder, require_libraries
 from services.reid.adapters.embedders.onnx import OnnxEmbedder
@@ -53,11 +56,13 @@ from services.reid.grpc_score_fit import ScoreFitServicer
 from services.reid.observe import MODEL_DEVICE
 from services.reid.service.embedding import Embedder, EmbedderModel, Embedders
 from services.reid.service.feedback import FeedbackService
-from services.reid.service.identities import IdentityService, VectorIndex
+from services.reid.service.identities import IdentityService
 from services.reid.service.portraits import PortraitKeeper
+from services.reid.service.recollection import Recollection
 from services.reid.service.reembedding import Reembedding
-from services.reid.service.score_fitting import ScoreFits
+from services.reid.service.score_fitting import FittedScores, ScoreFits
 from services.reid.service.score_sampling import ScoreSampler
+from services.reid.service.search import IdentitySearch, VectorIndex
 from services.reid.service.timeline_store import Lease
 from services.reid.service.timeline_writer import AssociationMaker, TimelineWriter
 from spoton.reid.v1 import (
@@ -70,6 +75,8 @@ from spoton.reid.v1 import (
 )
 
 SCHEMA = "reid"
+# Many times what a lookup takes; a tick that waits longer is decided without.
+_RECALL_PATIENCE_S = 1.0
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 SERVICES = (
     reid_pb2.DESCRIPTOR.services_by_name["ReidService"].full_name,
@@ -171,10 +178,15 @@ async def wired(
             ScoreSampler(scores, random.SystemRandom().random)
         )
         fits = ScoreFits(scores, AssociationConfig())
-        make_writer = partial(_make_writer, config, pool, portraits, sampler)
+        make_writer = partial(_make_writer, config, pool, portraits, indexes, sampler)
         servicer = ReidServicer(
             running,
-            IdentityService(table, indexes),
+            IdentityService(table),
+            IdentitySearch(
+                table,
+                indexes,
+                FittedScores(fits, [one.appearance for one in running.models]),
+            ),
             portraits,
             Reembedding(
                 PostgresSitterTable(pool),
@@ -185,6 +197,7 @@ async def wired(
             fits,
             make_writer,
             associations.choose,
+            _anybody,
             drain,
             window=config.window,
             max_pixels=config.max_image_pixels,
@@ -192,7 +205,7 @@ async def wired(
         default = running.default.model.appearance
         feedback = FeedbackService(
             CommandTable(pool, default.model_id),
-            partial(make_writer, model_id=default.model_id),
+            partial(make_writer, model=default),
             associations.choose(default, use_floor=True, use_appearance=True),
             patience_s=config.feedback_patience_s,
         )
@@ -258,21 +271,33 @@ def _make_writer(
     config: ReidConfig,
     pool: Pool,
     portraits: PortraitKeeper,
+    indexes: Mapping[ModelId, VectorIndex],
     sampler: ScoreSampler,
     lease: Lease,
-    model_id: ModelId,
+    model: AppearanceModel,
 ) -> TimelineWriter:
     """Return the writer of a timeline."""
-    store = TimelineTable(pool, model_id, AssociationConfig(), event_to_bytes)
+    store = TimelineTable(pool, model.model_id, AssociationConfig(), event_to_bytes)
     return TimelineWriter(
         lease,
         store,
         portraits,
         answer_to_bytes,
-        CommandTable(pool, model_id),
-        partial(sampler.offer, lease.environment_id, model_id),
+        CommandTable(pool, model.model_id),
+        partial(sampler.offer, lease.environment_id, model.model_id),
+        Recollection(
+            lease,
+            PostgresArchive(pool, indexes[model.model_id], model),
+            patience_s=_RECALL_PATIENCE_S,
+        ),
         store_patience_s=config.store_patience_s,
     )
+
+
+def _anybody() -> Caller:
+    """Return who calls: until accounts exist, anybody on this machine may search."""
+    grants = {EVERY_ENVIRONMENT: frozenset({"identities:search"})}
+    return Caller("loopback", "", CallerKind.SERVICE, grants, math.inf)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

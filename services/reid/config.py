@@ -16,7 +16,7 @@ DEFAULT_PORT = 7102
 STRIPES = "stripes"
 """Stands for the colour stripes of the model registry, whatever their version."""
 
-_INDEXES = ("auto", "flat", "ivf", "hnsw")
+_INDEXES = ("auto", "flat", "pq", "ivf", "hnsw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class ReidConfig:
         s3: Where pictures are kept.
         embedders: Embedders of the model registry, or `stripes`; the default first.
         device: Where networks run.
-        faiss_index: Kind of the search indexes: `auto`, `flat`, `ivf` or `hnsw`.
+        faiss_index: Kind of the search indexes: `auto`, `flat`, `pq`, `ivf` or
+            `hnsw`.
         faiss_device: Where they are searched: `cpu` or `cuda`.
         model_dir: Model files that the user supplies; None when there are none.
         cache_dir: Where fetched model files are kept.

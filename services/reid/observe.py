@@ -59,6 +59,20 @@ SEARCHES = Counter(
     "Searches for the nearest persons, by who answered: faiss, pgvector.",
     ("index",),
 )
+RECALLS = Counter(
+    "spoton_reid_recalls_total",
+    "Lookups of new persons in the archive, by outcome: answered, failed.",
+    ("outcome",),
+)
+RECALL_SECONDS = Histogram(
+    "spoton_reid_recall_seconds",
+    "Duration of one lookup in the archive, beside the ticks.",
+    buckets=_SECONDS,
+)
+RECALLS_LATE = Counter(
+    "spoton_reid_recalls_late_total",
+    "Lookups that were not done at the tick that should have taken the answer.",
+)
 INDEX_BUILD_SECONDS = Histogram(
     "spoton_reid_index_build_seconds",
     "Time to build one large search index; searches go on meanwhile.",

@@ -225,7 +225,7 @@ class CommandTable:
             for global_id, session, state in await cursor.fetchall()
         }
         looks = connection.cursor(binary=True)
-        await looks.execute(PROTOTYPES_OF, (absent, self._model_id))
+        await looks.execute(PROTOTYPES_OF.encode(), (absent, self._model_id))
         give_prototypes(persons, map(prototype_from_row, await looks.fetchall()))
         return persons
 

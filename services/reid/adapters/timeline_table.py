@@ -59,14 +59,17 @@ _TAKE = """
     WHERE timelines.epoch <= excluded.epoch AND (
         NOT %(only_idle)s OR timelines.held_until IS NULL
         OR timelines.held_until < now() OR timelines.writer = excluded.writer)
-    RETURNING session_id, time_ns, state, applied_revision
+    RETURNING session_id, time_ns, state, recalled, applied_revision
 """
 
 _RECOGNISABLE = """
-    SELECT global_id, session_id, state FROM identities
+    (SELECT global_id, session_id, state FROM identities
     WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
         AND merged_into IS NULL AND last_seen_ns >= %(oldest_ns)s
-    ORDER BY last_seen_ns DESC LIMIT %(most)s
+    ORDER BY last_seen_ns DESC LIMIT %(most)s)
+    UNION
+    SELECT global_id, session_id, state FROM identities
+    WHERE global_id = ANY(%(recalled)s)
 """
 
 _APART = """
@@ -95,7 +98,8 @@ _ANSWERS = """
 _ADVANCE = """
     UPDATE timelines
     SET frame_set = %(frame_set)s, time_ns = %(time_ns)s, state = %(state)s,
-        session_id = %(session_id)s, applied_revision = %(applied_after)s
+        session_id = %(session_id)s, recalled = %(recalled)s,
+        applied_revision = %(applied_after)s
     WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
         AND epoch = %(epoch)s AND writer = %(writer)s AND frame_set = %(after)s
         AND applied_revision = %(applied)s
@@ -170,11 +174,14 @@ class TimelineTable:
         session_id: str,
         time_ns: int,
         state: bytes | None,
+        recalled: list[int],
         applied: int,
     ) -> StoredTimeline:
-        persons = await self._persons(connection, lease, SessionId(session_id), time_ns)
+        persons = await self._persons(
+            connection, lease, SessionId(session_id), time_ns, recalled
+        )
         cursor = connection.cursor(binary=True)
-        await cursor.execute(PROTOTYPES_OF, (list(persons), self._model_id))
+        await cursor.execute(PROTOTYPES_OF.encode(), (list(persons), self._model_id))
         prototypes = tuple(map(prototype_from_row, await cursor.fetchall()))
         answers = await connection.execute(_ANSWERS, _names(lease))
         told = await connection.execute(_APART, _names(lease))
@@ -195,13 +202,19 @@ class TimelineTable:
         )
 
     async def _persons(
-        self, connection: Connection, lease: Lease, session_id: SessionId, time_ns: int
+        self,
+        connection: Connection,
+        lease: Lease,
+        session_id: SessionId,
+        time_ns: int,
+        recalled: list[int],
     ) -> dict[GlobalId, Person]:
         """Return those who can be recognised; the present ones come first."""
         horizon_ns = int(self._config.gallery_horizon_s * _S_NS)
         bounds = {
             "oldest_ns": time_ns - horizon_ns,
             "most": 2 * self._config.gallery_limit,
+            "recalled": recalled,
         }
         cursor = await connection.execute(_RECOGNISABLE, _names(lease) | bounds)
         return {
@@ -236,6 +249,7 @@ class TimelineTable:
                     "frame_set": commit.frame_set,
                     "time_ns": commit.time_ns,
                     "state": commit.state,
+                    "recalled": list(commit.recalled),
                     "applied": commit.applied,
                     "applied_after": _applied_after(commit),
                 },

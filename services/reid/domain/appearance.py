@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from services.common.ids import CameraId, GlobalId, ModelId
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.score_likelihood import ScoreLikelihood, default_likelihood
-from services.reid.domain.values import TrackKey, Vector
+from services.reid.domain.values import FloorFix, TrackKey, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Prototype:
         vector: Mean of its vectors, unit length.
         count: Vectors that it stands for.
         captured_ns: When the newest of them was taken, nanoseconds since 1970 UTC.
+        fix: Where the person stood then, as the camera saw it, if known.
     """
 
     prototype_id: GlobalId
@@ -50,6 +51,7 @@ class Prototype:
     vector: Vector
     count: int
     captured_ns: int
+    fix: FloorFix | None = None
 
 
 def learn(
@@ -84,6 +86,7 @@ def _averaged(old: Prototype, seen: Prototype) -> Prototype:
         vector=vector,
         count=old.count + 1,
         captured_ns=seen.captured_ns,
+        fix=seen.fix,
     )
 
 

@@ -9,6 +9,7 @@ from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.constraints import Constraints
 from services.reid.domain.evidence import PairEvidence
 from services.reid.domain.person import Person
+from services.reid.domain.recall import Question, Recall
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import EventKind, IdentityChange, TrackKey
 
@@ -66,6 +67,7 @@ class Changes:
         departed: Identities that were merged away, as they were before.
         prototypes: Prototypes that are new or different, with their person.
         forgotten: Prototypes that are no more.
+        questions: What the archive is to be asked.
     """
 
     events: list[IdentityChange] = field(default_factory=list)
@@ -73,6 +75,7 @@ class Changes:
     departed: dict[GlobalId, Snapshot] = field(default_factory=dict)
     prototypes: dict[GlobalId, tuple[GlobalId, Prototype]] = field(default_factory=dict)
     forgotten: set[GlobalId] = field(default_factory=set)
+    questions: list[Question] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -88,6 +91,7 @@ class LiveSet:
         tracks: Live tracks.
         pairs: Floor evidence between live tracks.
         constraints: What operators said.
+        recall: What is asked of the archive, and who came from it.
         version: Grows whenever tracks, persons or prototypes change hands.
     """
 
@@ -99,6 +103,7 @@ class LiveSet:
     tracks: dict[TrackKey, Tracklet] = field(default_factory=dict)
     pairs: PairEvidence = field(default_factory=PairEvidence)
     constraints: Constraints = field(default_factory=Constraints)
+    recall: Recall = field(default_factory=Recall)
     version: int = 0
 
     def tracks_of(self, global_id: GlobalId) -> list[Tracklet]:
@@ -226,6 +231,7 @@ class Registry:
             if away in track.past:
                 evidence = track.past.pop(away)
                 track.past[into] = max(evidence, track.past.get(into, evidence))
+        live.recall.take_merged(away)
         self.changes.touched.discard(away)
         live.version += 1
         self.note(EventKind.MERGED, into, away)

@@ -7,7 +7,7 @@ every bit, so that a restart changes no answer.
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from services.reid.domain.constraints import Constraints
 from services.reid.domain.live_set import LiveSet
 from services.reid.domain.motion import Motion
 from services.reid.domain.person import Person
+from services.reid.domain.recall import Recall
+from services.reid.domain.recall_state import recall_from_json, recall_to_json
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import TrackKey
 
@@ -33,6 +35,11 @@ class StoredPrototype:
     global_id: GlobalId
     session_id: SessionId
     prototype: Prototype
+
+    @property
+    def ended(self) -> Prototype:
+        """The prototype as that of a track which is over."""
+        return replace(self.prototype, source=None)
 
 
 def encode_live(live: LiveSet, persons: Iterable[GlobalId]) -> bytes:
@@ -54,6 +61,7 @@ def encode_live(live: LiveSet, persons: Iterable[GlobalId]) -> bytes:
         "persons": [person_to_json(live.persons[one]) for one in sorted(persons)],
         "constraints": live.constraints.to_json(),
         "pair_keys": pairs.keys,
+        "recall": recall_to_json(live.recall),
         "pairs": [rows.tolist(), columns.tolist(), pairs.nats[rows, columns].tolist()],
     }
     return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 1)
@@ -98,6 +106,8 @@ def decode_live(
     rows, columns, nats = document["pairs"]
     live.pairs.nats[rows, columns] = live.pairs.nats[columns, rows] = nats
     live.pairs.known[rows, columns] = live.pairs.known[columns, rows] = True
+    # What an earlier version wrote has asked nothing.
+    live.recall = recall_from_json(document.get("recall", {}))
     if live.session_id != session_id:
         _begin_session(live, session_id)
     return live
@@ -210,19 +220,7 @@ def give_prototypes(
     """Give persons their prototypes, as of tracks that have ended."""
     for stored in prototypes:
         if stored.global_id in persons:
-            ended = _without_source(stored.prototype)
-            persons[stored.global_id].prototypes.append(ended)
-
-
-def _without_source(prototype: Prototype) -> Prototype:
-    return Prototype(
-        prototype.prototype_id,
-        prototype.camera_id,
-        None,
-        prototype.vector,
-        prototype.count,
-        prototype.captured_ns,
-    )
+            persons[stored.global_id].prototypes.append(stored.ended)
 
 
 def _begin_session(live: LiveSet, session_id: SessionId) -> None:
@@ -232,9 +230,12 @@ def _begin_session(live: LiveSet, session_id: SessionId) -> None:
         if track.global_id is not None:
             person = live.persons[track.global_id]
             person.remember(track, history_keys=0)
-            person.prototypes.extend(map(_without_source, track.prototypes))
+            person.prototypes.extend(
+                replace(one, source=None) for one in track.prototypes
+            )
     live.tracks.clear()
     live.pairs.rearrange([])
+    live.recall = Recall()
     for person in live.persons.values():
         person.past_keys.clear()
         person.past_conflicts.clear()

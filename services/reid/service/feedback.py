@@ -89,4 +89,6 @@ class FeedbackService:
             await writer.release()
         except Conflict:
             return False
+        finally:
+            await writer.leave()
         return True

@@ -1,7 +1,7 @@
 """Fit, keep and use what scores are worth in an environment."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.score_fit import Fit, fit_scores
 from services.reid.domain.score_likelihood import ScoreLikelihood, default_likelihood
 from services.reid.domain.score_pairs import ScoredPair
+from services.reid.service.scores import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +139,31 @@ class ScoreFits:
             Unavailable: The database is away.
         """
         await self._table.delete_fit(environment_id, model_id)
+
+
+class FittedScores:
+    """Says what similarities are worth by the fit in force.
+
+    Args:
+        fits: Know it.
+        models: The running embedders.
+    """
+
+    def __init__(self, fits: ScoreFits, models: Iterable[AppearanceModel]) -> None:
+        self._fits = fits
+        self._models = {one.model_id: one for one in models}
+
+    async def scores(
+        self,
+        environment_id: EnvironmentId,
+        model_id: ModelId,
+        similarities: Sequence[float],
+    ) -> list[Score]:
+        """Return what each similarity says.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        model = self._models[model_id]
+        likelihood = await self._fits.likelihood(environment_id, model)
+        return [Score(nats) for nats in likelihood.nats(similarities).tolist()]

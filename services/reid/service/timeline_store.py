@@ -83,6 +83,7 @@ class Commit:
         frame_set: Newest frame set of the ticks.
         time_ns: Time of its newest frame, nanoseconds since 1970 UTC.
         state: Live set after it.
+        recalled: Persons in it who were long absent, and have no track yet.
         answers: Answers of the ticks, in order.
         identities: Persons to store.
         prototypes: Prototypes to store, with their person.
@@ -98,6 +99,7 @@ class Commit:
     frame_set: int = 0
     time_ns: int = 0
     state: bytes = b""
+    recalled: tuple[GlobalId, ...] = ()
     answers: list[StoredAnswer] = field(default_factory=list)
     identities: dict[GlobalId, Snapshot] = field(default_factory=dict)
     prototypes: dict[GlobalId, tuple[GlobalId, Prototype]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from services.reid.domain.association import Association
 from services.reid.domain.feedback import Carried
 from services.reid.domain.live_set import Changes, LiveSet
 from services.reid.domain.live_state import decode_live, encode_live
+from services.reid.domain.person import Person
 from services.reid.domain.values import (
     CameraSightings,
     Portrait,
@@ -22,6 +23,7 @@ from services.reid.observe import COMMIT_SECONDS, DECISION_SECONDS
 from services.reid.service.commands import CommandInbox, Waiting
 from services.reid.service.perseverance import persevere
 from services.reid.service.portraits import PortraitKeeper
+from services.reid.service.recollection import Recollection
 from services.reid.service.timeline_store import (
     Commit,
     Lease,
@@ -56,6 +58,7 @@ class TimelineWriter:
         encode_answer: AnswerEncoder,
         inbox: CommandInbox,
         offer_scores: ScoreOffer,
+        recollection: Recollection | None = None,
         *,
         store_patience_s: float,
     ) -> None:
@@ -68,6 +71,8 @@ class TimelineWriter:
             encode_answer: Words of the answers.
             inbox: What operators say.
             offer_scores: Takes the scores of new vectors.
+            recollection: Looks new persons up; None recalls nobody who left the live
+                set.
             store_patience_s: How long a store may be away, seconds.
         """
         self.lease = lease
@@ -76,6 +81,8 @@ class TimelineWriter:
         self._encode_answer = encode_answer
         self._inbox = inbox
         self._offer_scores = offer_scores
+        self._recollection = recollection
+        self._recalled: dict[GlobalId, list[Person]] = {}
         self._patience_s = store_patience_s
         self._association: Association
         self._answers: dict[tuple[str, int], bytes] = {}
@@ -103,6 +110,7 @@ class TimelineWriter:
         for one in stored.answers:
             self._answers[one.session_id, one.frame_set] = one.answer
         self._pending = Commit(after=live.frame_set, applied=stored.applied)
+        self._follow_questions()
 
     @property
     def pending_ticks(self) -> int:
@@ -128,6 +136,14 @@ class TimelineWriter:
         """Return the tracks whose vectors should come before `tick` is decided."""
         return self._association.wanted(tick)
 
+    async def recollect(self, tick: Tick) -> None:
+        """Take the answers of the archive that are due before `tick` is decided."""
+        if self._recollection is None:
+            return
+        due = self._association.due(tick)
+        if due:
+            self._recalled = await self._recollection.answers(due)
+
     def associate(
         self,
         tick: Tick,
@@ -142,7 +158,10 @@ class TimelineWriter:
                 person.portrait_quality = 0.0
         tick = _with(tick, vectors or {})
         self._offer_scores(self._association.live, tick)
-        answer, changes = self._association.apply(tick, asked)
+        recalled, self._recalled = self._recalled, {}
+        answer, changes = self._association.apply(tick, asked, recalled)
+        if changes.questions or recalled:
+            self._follow_questions()
         encoded = self._encode_answer(answer, self.lease)
         self._collect(changes, tick, encoded)
         self._accepted.extend(answer.portraits)
@@ -225,6 +244,16 @@ class TimelineWriter:
             self._snapshot(live.present_ids())
             await self._store_pending()
 
+    async def leave(self) -> None:
+        """End what runs beside the ticks, however the stream ended."""
+        if self._recollection is not None:
+            await self._recollection.close()
+
+    def _follow_questions(self) -> None:
+        """Have every open question looked up."""
+        if self._recollection is not None:
+            self._recollection.follow(self._association.live.recall.open.values())
+
     def _collect(self, changes: Changes, tick: Tick, answer: bytes) -> None:
         """Add one tick to the pending commit."""
         live, pending = self._association.live, self._pending
@@ -261,6 +290,7 @@ class TimelineWriter:
         live, pending = self._association.live, self._pending
         pending.frame_set, pending.time_ns = live.frame_set, live.time_ns
         pending.state = encode_live(live, live.present_ids())
+        pending.recalled = tuple(sorted(live.recall.guests))
         pending.apart, pending.joined = live.constraints.take_unstored()
         begin_s = time.perf_counter()
         await persevere(
