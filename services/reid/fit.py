@@ -68,7 +68,8 @@ def told(fit: pb.ScoreFit) -> str:
     fitted, default = found.fitted_cost_bits, found.default_cost_bits
     costs = f"{fitted:.3f} fitted, {default:.3f} by default"
     least = f"{found.least_cost_bits:.3f} at least"
-    line = f"{worth.slope_nats:.1f} (similarity - {worth.even_similarity:.3f})"
+    above = f"atanh(similarity) - atanh({worth.even_similarity:.3f})"
+    line = f"{worth.slope_nats:.1f} ({above}), at most {worth.limit_nats:.1f}"
     lines = [
         f"{fit.model_id} in {fit.environment_id}",
         *(
@@ -79,7 +80,7 @@ def told(fit: pb.ScoreFit) -> str:
         f"equal error rate      {_interval(found.equal_error_rate)}",
         f"overlap               {_interval(found.overlap)}",
         f"cost, bits            {costs}, {least}",
-        f"evidence, nats        {line}, at most {worth.limit_nats:.1f}",
+        f"evidence, nats        {line}",
         fit.verdict,
         "stored" if fit.HasField("fit_time") else "not stored",
     ]

@@ -3,10 +3,14 @@
 from collections.abc import Callable, Iterable
 from xml.sax.saxutils import escape
 
+import numpy as np
+
+from services.reid.domain.score_likelihood import ScoreLikelihood
 from spoton.reid.v1 import score_fit_pb2 as pb
 
 _WIDTH, _HEIGHT = 760, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 700, 90, 360
+_POINTS = 121
 _COLOURS = {"same": "#1b7f5c", "different": "#c2523c"}
 
 
@@ -78,17 +82,11 @@ def _evidence(
     """Return the line of the evidence, drawn from -limit to limit."""
     middle, scale = (_TOP + _BOTTOM) / 2, (_BOTTOM - _TOP) / 2
     limit = worth.limit_nats
-
-    def height(similarity: float) -> float:
-        nats = worth.slope_nats * (similarity - worth.even_similarity)
-        bounded = max(-limit, min(limit, nats))
-        return middle - (bounded / limit * scale if limit else 0.0)
-
-    reach = limit / worth.slope_nats if worth.slope_nats else 0.0
-    bends = (worth.even_similarity - reach, worth.even_similarity + reach)
-    inside = [one for one in bends if lowest < one < highest]
+    likelihood = ScoreLikelihood(worth.even_similarity, worth.slope_nats, limit)
+    similarity = np.linspace(lowest, highest, _POINTS)
+    height = middle - likelihood.nats(similarity) / (limit or 1.0) * scale
     points = " ".join(
-        f"{x(one):.1f},{height(one):.1f}" for one in (lowest, *inside, highest)
+        f"{x(at):.1f},{up:.1f}" for at, up in zip(similarity, height, strict=True)
     )
     yield f'<polyline points="{points}" fill="none" stroke="#333" stroke-width="2"/>'
     for nats in dict.fromkeys((-limit, 0.0, limit)):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from services.common.ids import CameraId, GlobalId, ModelId
 from services.reid.domain.association_config import AssociationConfig
-from services.reid.domain.score_likelihood import ScoreLikelihood, default_likelihood
+from services.reid.domain.score_likelihood import ScoreLikelihood
 from services.reid.domain.values import FloorFix, TrackKey, Vector
 
 
@@ -122,11 +122,11 @@ def similarity_evidence(
     Returns:
         Log-likelihood ratios, nats, of the same shape.
     """
-    likelihood = model.likelihood or default_likelihood(
-        model.match_similarity, config.appearance_slope, config.appearance_limit
-    )
-    limit = config.appearance_limit
-    each = np.clip(likelihood.nats(similarity), -limit, limit)
+    above = (similarity - model.match_similarity) / (1.0 - model.match_similarity)
+    nats = (config.appearance_slope * above).astype(np.float64)
+    if model.likelihood is not None:
+        nats = model.likelihood.nats(similarity)
+    each = np.clip(nats, -config.appearance_limit, config.appearance_limit)
     full = config.appearance_full_count
     result: NDArray[np.float64] = each * np.sqrt(np.minimum(count, full))
     return result

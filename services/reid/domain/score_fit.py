@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import auc, roc_curve
 
 from services.common.errors import NotReady
-from services.reid.domain.score_likelihood import ScoreLikelihood
+from services.reid.domain.score_likelihood import ScoreLikelihood, transformed
 from services.reid.domain.score_pairs import PairKind, ScoredPair
 
 Numbers = NDArray[np.float64]
@@ -242,23 +242,31 @@ def _balanced(sample: _Sample) -> Numbers:
 
 
 def _likelihood(sample: _Sample) -> ScoreLikelihood:
-    """Fit a line to the log-likelihood ratio, drawn towards "says nothing".
+    """Fit a line in Fisher's transform, drawn towards "says nothing".
 
     No score says more than as many pairs can support: the logarithm of their number.
     """
-    weight = _balanced(sample)
-    centre = float(np.average(sample.score, weights=weight))
-    spread = float(np.sqrt(np.average((sample.score - centre) ** 2, weights=weight)))
+    weight, score = _balanced(sample), transformed(sample.score)
+    centre = float(np.average(score, weights=weight))
+    spread = float(np.sqrt(np.average((score - centre) ** 2, weights=weight)))
     if spread < 1e-6:  # One score for everybody.
-        return ScoreLikelihood(centre, 0.0, 0.0)
+        return ScoreLikelihood(float(np.tanh(centre)), 0.0, 0.0)
     # C is the variance of the prior; the loss is a sum over the pairs.
     model = LogisticRegression(C=_PRIOR_SLOPE**2)
-    model.fit(((sample.score - centre) / spread)[:, None], sample.same, weight)
+    model.fit(((score - centre) / spread)[:, None], sample.same, weight)
     slope, offset = float(model.coef_[0, 0]) / spread, float(model.intercept_[0])
     if slope <= 0.0:
-        return ScoreLikelihood(centre, 0.0, 0.0)
-    limit = min(float(np.log1p(weight.sum() / 2.0)), _MOST_NATS)
-    return ScoreLikelihood(centre - offset / slope, slope, limit)
+        return ScoreLikelihood(float(np.tanh(centre)), 0.0, 0.0)
+    same, different = (
+        float(np.average(score[mask], weights=weight[mask]))
+        for mask in (sample.same, ~sample.same)
+    )
+    return ScoreLikelihood(
+        even_similarity=float(np.tanh(centre - offset / slope)),
+        slope_nats=slope,
+        limit_nats=min(float(np.log1p(weight.sum() / 2.0)), _MOST_NATS),
+        gap=same - different,
+    )
 
 
 def _estimates(sample: _Sample, draws: int, rng: np.random.Generator) -> list[Estimate]:

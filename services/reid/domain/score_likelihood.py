@@ -1,10 +1,25 @@
-"""What the score of two crops is worth as evidence."""
+"""What the score of two crops is worth as evidence.
+
+A cosine is a correlation, and Fisher's transform, the inverse hyperbolic tangent, gives
+it a nearly normal distribution of nearly equal spread wherever it lies (Fisher, "On the
+probable error of a coefficient of correlation", 1921). For two normal classes of equal
+spread the log-likelihood ratio is linear, here in the transform.
+"""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+_MOST_SIMILAR = 0.999
+"""Cosine beyond which vectors count as the same: the transform has no bound."""
+
+
+def transformed(similarity: ArrayLike) -> NDArray[np.float64]:
+    """Return Fisher's transform of cosines."""
+    bounded = np.clip(similarity, -_MOST_SIMILAR, _MOST_SIMILAR)
+    return np.arctanh(np.asarray(bounded, np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,25 +28,25 @@ class ScoreLikelihood:
 
     Attributes:
         even_similarity: Cosine that is as likely of one person as of two.
-        slope_nats: Growth of the evidence with the cosine, nats; at least 0.
+        slope_nats: Growth of the evidence with Fisher's transform, nats; at least 0.
         limit_nats: Most evidence of one score, for or against, nats; at least 0.
+        gap: Distance between the means of one person and of two, as transforms; 0
+            where it is not known.
     """
 
     even_similarity: float
     slope_nats: float
     limit_nats: float
+    gap: float = 0.0
 
     def nats(self, similarity: ArrayLike) -> NDArray[np.float64]:
         """Return the evidence for "one person" of each similarity, nats.
 
-        >>> ScoreLikelihood(0.5, 6.0, 2.0).nats([0.5, 0.6, 1.0]).round(3).tolist()
-        [0.0, 0.6, 2.0]
+        >>> ScoreLikelihood(0.5, 6.0, 2.0).nats([0.0, 0.5, 0.6, 1.0]).round(2).tolist()
+        [-2.0, 0.0, 0.86, 2.0]
         """
-        above = np.asarray(similarity, np.float64) - self.even_similarity
-        bounded: NDArray[np.float64] = np.clip(
-            self.slope_nats * above, -self.limit_nats, self.limit_nats
-        )
-        return bounded
+        above = transformed(similarity) - transformed(self.even_similarity)
+        return np.clip(self.slope_nats * above, -self.limit_nats, self.limit_nats)
 
     def probability(self, similarity: float) -> float:
         """Return how likely it is one person, if that was as likely as not before."""
@@ -45,7 +60,9 @@ def default_likelihood(
 
     Args:
         match_similarity: Cosine of the model that says nothing.
-        slope: Evidence of a cosine of 1, nats.
+        slope: What evidence gains from there to a cosine of 1, were it to grow evenly
+            with the cosine, nats.
         limit: Most evidence of one score, nats.
     """
-    return ScoreLikelihood(match_similarity, slope / (1.0 - match_similarity), limit)
+    # The derivative of the transform is 1 / (1 - m^2).
+    return ScoreLikelihood(match_similarity, slope * (1.0 + match_similarity), limit)

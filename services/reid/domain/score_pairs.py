@@ -1,11 +1,11 @@
 """Scores of pairs whose truth does not rest on appearance."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.common.ids import CameraId
 from services.reid.domain.live_set import LiveSet
@@ -18,6 +18,11 @@ _LEAST_GAP_NS = _S_NS
 
 _SURE_NATS = 6.0
 """Floor evidence that makes two tracks one person, or two: that of a merge."""
+
+_VECTORS_PER_TICK, _NEAR_TRACKS, _OTHER_TRACKS = 4, 4, 8
+"""What one tick compares at most; bounds its cost."""
+
+Item = TypeVar("Item")
 
 
 class PairKind(StrEnum):
@@ -60,56 +65,76 @@ class ScoredPair:
 
 
 def scored_pairs(live: LiveSet, tick: Tick) -> list[ScoredPair]:
-    """Return the scores that the new vectors of a tick give, before it is applied.
+    """Return scores that the new vectors of a tick give, before it is applied.
+
+    A few of the vectors and a few of the tracks are compared, others in each tick, so
+    that a crowd costs no more than a few people do.
 
     Args:
         live: State before the tick.
         tick: With the vectors that were asked for.
     """
+    if tick.session_id != live.session_id:
+        return []
     fresh = [
         (sighting.key, sighting.vector, camera.captured_ns)
         for camera in tick.cameras
         for sighting in camera.sightings
         if sighting.vector is not None and not sighting.coasted
     ]
-    known = [track for track in live.tracks.values() if track.prototypes]
-    if not fresh or not known or tick.session_id != live.session_id:
-        return []
     at_once = {
         camera.camera_id: {one.key for one in camera.sightings if not one.coasted}
         for camera in tick.cameras
     }
-    return list(_scored(live, fresh, known, at_once))
-
-
-def _scored(
-    live: LiveSet,
-    fresh: Iterable[tuple[TrackKey, Vector, int]],
-    known: list[Tracklet],
-    at_once: dict[CameraId, set[TrackKey]],
-) -> Iterator[ScoredPair]:
-    bank = np.stack([one.vector for track in known for one in track.prototypes])
-    sizes = [len(track.prototypes) for track in known]
-    starts = np.cumsum([0, *sizes[:-1]])
     row = {key: index for index, key in enumerate(live.pairs.keys)}
-    for fresh_key, vector, captured_ns in fresh:
-        scores = _nearest(bank, starts, vector)
-        for track, score in zip(known, scores.tolist(), strict=True):
-            kind = _kind(live, fresh_key, track, captured_ns, at_once, row)
+    known = [track for track in live.tracks.values() if track.prototypes]
+    found = []
+    for key, vector, captured_ns in _some(fresh, _VECTORS_PER_TICK, tick.frame_set):
+        others = _compared(live, key, known, row, tick.frame_set)
+        for track, score in zip(others, _nearest(others, vector), strict=True):
+            kind = _kind(live, key, track, captured_ns, at_once, row)
             if kind is not None:
-                left, right = (
-                    f"{live.session_id}/{key.camera_id}/{key.track_id}"
-                    for key in (fresh_key, track.key)
-                )
-                yield ScoredPair(kind, score, left, right, captured_ns)
+                left, right = _name(live, key), _name(live, track.key)
+                found.append(ScoredPair(kind, score, left, right, captured_ns))
+    return found
 
 
-def _nearest(
-    bank: NDArray[np.float32], starts: NDArray[np.intp], vector: Vector
-) -> NDArray[np.float32]:
-    """Return the greatest cosine of each track's prototypes."""
-    nearest: NDArray[np.float32] = np.maximum.reduceat(bank @ vector, starts)
-    return np.clip(nearest, np.float32(-1.0), np.float32(1.0))
+def _some(every: Sequence[Item], most: int, turn: int) -> Sequence[Item]:
+    """Return at most so many items, evenly spread, others at each turn."""
+    step = -(-len(every) // most)
+    return every[turn % step :: step] if step > 1 else every
+
+
+def _compared(
+    live: LiveSet,
+    key: TrackKey,
+    known: Sequence[Tracklet],
+    row: Mapping[TrackKey, int],
+    turn: int,
+) -> list[Tracklet]:
+    """Return tracks to compare with: itself, those in the same place, some others."""
+    itself = [live.tracks[key]] if key in live.tracks else []
+    near = []
+    if key in row:
+        close = np.flatnonzero(live.pairs.nats[row[key]] >= _SURE_NATS)
+        keys = (live.pairs.keys[index] for index in close[:_NEAR_TRACKS])
+        near = [live.tracks[one] for one in keys if one in live.tracks]
+    chosen = dict.fromkeys(one.key for one in (*itself, *near))
+    rest = [track for track in known if track.key not in chosen]
+    tracks = [*itself, *near, *_some(rest, _OTHER_TRACKS, turn)]
+    return [track for track in tracks if track.prototypes]
+
+
+def _nearest(tracks: Sequence[Tracklet], vector: Vector) -> list[float]:
+    """Return the greatest cosine of a vector and each track's prototypes."""
+    return [
+        min(1.0, max(float(one.vector @ vector) for one in track.prototypes))
+        for track in tracks
+    ]
+
+
+def _name(live: LiveSet, key: TrackKey) -> str:
+    return f"{live.session_id}/{key.camera_id}/{key.track_id}"
 
 
 def _kind(
@@ -117,8 +142,8 @@ def _kind(
     key: TrackKey,
     track: Tracklet,
     captured_ns: int,
-    at_once: dict[CameraId, set[TrackKey]],
-    row: dict[TrackKey, int],
+    at_once: Mapping[CameraId, set[TrackKey]],
+    row: Mapping[TrackKey, int],
 ) -> PairKind | None:
     """Return how it is known who the two are; None where it is not."""
     if key == track.key:

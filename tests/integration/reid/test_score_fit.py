@@ -1,6 +1,7 @@
 """What scores are worth at a site: kept while sessions run, fitted, and used."""
 
 import asyncio
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -171,9 +172,9 @@ async def test_searches_are_calibrated_by_the_environments_fit(
         return (await reid.SearchIdentities(search)).matches[0]
 
     before = await found()
-    slope = 6.0 / (1.0 - 0.65)
-    expected = min(3.0, slope * (before.similarity - 0.65))
-    assert before.evidence_nats == pytest.approx(expected, abs=1e-4)
+    # Far above the default's match similarity.
+    assert before.evidence_nats == pytest.approx(3.0)
+    assert before.probability == pytest.approx(1 / (1 + math.exp(-3.0)))
     # Here two people look as much alike as one does elsewhere.
     same = before.similarity + 0.04
     await keep(postgres_dsn, timeline.environment_id, same, same - 0.08)
@@ -185,8 +186,9 @@ async def test_searches_are_calibrated_by_the_environments_fit(
     after = await found()
     assert after.similarity == before.similarity
     assert after.evidence_nats == pytest.approx(
-        fit.likelihood.slope_nats * (after.similarity - fit.likelihood.even_similarity),
-        abs=1e-4,
+        fit.likelihood.slope_nats
+        * (math.atanh(after.similarity) - math.atanh(fit.likelihood.even_similarity)),
+        abs=1e-3,
     )
     assert abs(after.evidence_nats) < 1.5 < before.evidence_nats
     assert after.probability < before.probability

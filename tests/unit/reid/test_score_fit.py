@@ -43,22 +43,23 @@ def pairs_of(
 
 
 def normal_fit(same: float, different: float, count: int, *, seed: int = 3) -> Fit:
-    """Return the fit of two normal classes of equal spread."""
+    """Return the fit of two classes whose transforms are normal, of equal spread."""
     rng = np.random.default_rng(seed)
     return fit_scores(
-        pairs_of(PairKind.ACROSS_CAMERAS, rng.normal(same, SIGMA, count))
-        + pairs_of(PairKind.AT_ONCE, rng.normal(different, SIGMA, count)),
+        pairs_of(PairKind.ACROSS_CAMERAS, np.tanh(rng.normal(same, SIGMA, count)))
+        + pairs_of(PairKind.AT_ONCE, np.tanh(rng.normal(different, SIGMA, count))),
         DEFAULT,
     )
 
 
 @pytest.mark.parametrize("gap", [0.1, 0.2, 0.3])
 def test_a_known_likelihood_is_recovered(gap: float) -> None:
-    """For normal classes the ratio is a line, which the fit finds."""
+    """For normal classes the ratio is a line in the transform, which is found."""
     middle = 0.45
     fit = normal_fit(middle + gap / 2, middle - gap / 2, 1000)
     assert fit.likelihood.slope_nats == pytest.approx(gap / SIGMA**2, rel=0.15)
-    assert fit.likelihood.even_similarity == pytest.approx(middle, abs=0.015)
+    assert fit.likelihood.even_similarity == pytest.approx(np.tanh(middle), abs=0.015)
+    assert fit.likelihood.gap == pytest.approx(gap, abs=0.015)
     # Phi(gap / (sigma sqrt 2)) and Phi(-gap / 2 sigma), by tables.
     area = {0.1: 0.7602, 0.2: 0.9214, 0.3: 0.9831}[gap]
     error = {0.1: 0.3085, 0.2: 0.1587, 0.3: 0.0668}[gap]
@@ -202,11 +203,11 @@ def test_the_association_uses_the_fit() -> None:
     """Fitted evidence replaces the defaults, within the limit of one score."""
     config = AssociationConfig()
     plain = AppearanceModel(ModelId("m"), 8, 0.5)
-    fitted = AppearanceModel(ModelId("m"), 8, 0.5, ScoreLikelihood(0.8, 20.0, 6.0))
+    fitted = AppearanceModel(ModelId("m"), 8, 0.5, ScoreLikelihood(0.8, 5.0, 6.0))
     similarity, count = np.array([0.7, 0.8, 1.0], np.float32), np.ones(3)
     assert similarity_evidence(similarity, count, plain, config) == pytest.approx(
         [2.4, 3.0, 3.0], abs=1e-5
     )
     assert similarity_evidence(similarity, count, fitted, config) == pytest.approx(
-        [-2.0, 0.0, 3.0], abs=1e-5
+        [5.0 * (np.arctanh(0.7) - np.arctanh(0.8)), 0.0, 3.0], abs=1e-5
     )

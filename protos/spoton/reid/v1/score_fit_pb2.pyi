@@ -64,8 +64,8 @@ Global___PairKind: _TypeAlias = PairKind  # noqa: Y015
 class ScoreLikelihood(_message.Message):
     """What scores are worth as evidence: a log-likelihood ratio of "one person"
     against "two", that grows with the score. The ratio is
-    slope_nats * (similarity - even_similarity), no less than -limit_nats and no
-    more than limit_nats.
+    slope_nats * (atanh(similarity) - atanh(even_similarity)), no less than
+    -limit_nats and no more than limit_nats.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -76,8 +76,8 @@ class ScoreLikelihood(_message.Message):
     even_similarity: _builtins.float
     """Cosine similarity that says nothing: as likely of one person as of two."""
     slope_nats: _builtins.float
-    """Growth of the evidence with the similarity, nats. Range: >= 0; 0 where the
-    scores do not separate.
+    """Growth of the evidence with Fisher's transform of the similarity, its inverse
+    hyperbolic tangent, nats. Range: >= 0; 0 where the scores do not separate.
     """
     limit_nats: _builtins.float
     """Most evidence of one score, nats. Range: >= 0."""
