@@ -34,6 +34,7 @@ from services.reid.adapters.embedders.clip import ClipEmbedder, require_librarie
 from services.reid.adapters.embedders.onnx import OnnxEmbedder
 from services.reid.adapters.embedders.stripes import MODEL as STRIPES_MODEL
 from services.reid.adapters.embedders.stripes import StripesEmbedder
+from services.reid.adapters.expiry_table import PostgresExpiryTable
 from services.reid.adapters.identity_table import PostgresIdentityTable
 from services.reid.adapters.index_kinds import choose_index
 from services.reid.adapters.outbox import OutboxRelay
@@ -51,6 +52,7 @@ from services.reid.domain.live_set import LiveSet
 from services.reid.grpc_api import ReidServicer
 from services.reid.observe import MODEL_DEVICE
 from services.reid.service.embedding import Embedder, EmbedderModel, Embedders
+from services.reid.service.expiry import Expiry
 from services.reid.service.identities import IdentityService
 from services.reid.service.portraits import PortraitKeeper
 from services.reid.service.recollection import Recollection
@@ -177,6 +179,11 @@ async def wired(
             window=config.window,
             max_pixels=config.max_image_pixels,
         )
+        if config.retention_s > 0:
+            expiry = Expiry(PostgresExpiryTable(pool), pictures, config.retention_s)
+            stack.push_async_callback(
+                _cancelled, asyncio.create_task(expiry.run(), name="expiry")
+            )
         relay = asyncio.create_task(OutboxRelay(pool, EventLog(redis)).run())
         stack.push_async_callback(_cancelled, relay)
 
