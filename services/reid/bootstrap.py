@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from grpc import aio
+from threadpoolctl import threadpool_limits
 
 from services.common.caller import EVERY_ENVIRONMENT, Caller, CallerKind
 from services.common.device_watch import DeviceReport
@@ -150,6 +151,8 @@ async def wired(
         Unavailable: There is no GPU to search on, and nothing may stand in.
     """
     async with contextlib.AsyncExitStack() as stack:
+        # The matrices of a tick are small: more threads wait longer than they work.
+        stack.enter_context(threadpool_limits(1, user_api="blas"))
         pool = await stack.enter_async_context(open_pool(config.postgres_dsn, SCHEMA))
         redis = await stack.enter_async_context(open_redis(config.redis_url))
         table, pictures = PostgresIdentityTable(pool), S3Pictures(config.s3)
