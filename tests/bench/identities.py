@@ -396,11 +396,11 @@ def print_tables(console: Console, results: Results) -> None:
     console.print(table)
     found = results.search
     console.print(
-        f"Search: {found.vectors:,} vectors of {found.persons:,} persons, {found.kind}, "
-        f"built in {found.built_s:.0f} s of one thread, p50 {found.p50_ms:.1f} ms; "
-        f"{found.bytes_per_identity:,.0f} bytes of memory a person. PostgreSQL stores "
-        f"{results.stored_bytes_per_identity:,.0f} bytes a person with "
-        f"{_STORED_LOOKS} looks."
+        f"Search: {found.vectors:,} vectors of {found.persons:,} persons, "
+        f"{found.kind}, built in {found.built_s:.0f} s of one thread, "
+        f"p50 {found.p50_ms:.1f} ms; {found.bytes_per_identity:,.0f} bytes of memory "
+        f"a person. PostgreSQL stores {results.stored_bytes_per_identity:,.0f} bytes "
+        f"a person with {_STORED_LOOKS} looks."
     )
 
 

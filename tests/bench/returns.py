@@ -110,8 +110,7 @@ class Returns:
         decided_s: What each tick took until it was decided.
         stored_s: The same until it was stored.
         cpu_s: Processor time of the thread that ticks meanwhile.
-        answers: By visit, how many ticks showed which person.
-
+        final: By visit, the person that its track was shown as last.
     """
 
     identities: int
