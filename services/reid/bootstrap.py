@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from grpc import aio
+from threadpoolctl import threadpool_limits
 
 from services.common.caller import EVERY_ENVIRONMENT, Caller, CallerKind
 from services.common.device_watch import DeviceReport
@@ -35,6 +36,7 @@ from services.reid.adapters.embedders.clip import ClipEmbedder, require_librarie
 from services.reid.adapters.embedders.onnx import OnnxEmbedder
 from services.reid.adapters.embedders.stripes import MODEL as STRIPES_MODEL
 from services.reid.adapters.embedders.stripes import StripesEmbedder
+from services.reid.adapters.expiry_table import PostgresExpiryTable
 from services.reid.adapters.identity_table import PostgresIdentityTable
 from services.reid.adapters.index_kinds import choose_index
 from services.reid.adapters.outbox import OutboxRelay
@@ -55,6 +57,7 @@ from services.reid.grpc_feedback import FeedbackServicer
 from services.reid.grpc_score_fit import ScoreFitServicer
 from services.reid.observe import MODEL_DEVICE
 from services.reid.service.embedding import Embedder, EmbedderModel, Embedders
+from services.reid.service.expiry import Expiry
 from services.reid.service.feedback import FeedbackService
 from services.reid.service.identities import IdentityService
 from services.reid.service.portraits import PortraitKeeper
@@ -165,6 +168,8 @@ async def wired(
         Unavailable: There is no GPU to search on, and nothing may stand in.
     """
     async with contextlib.AsyncExitStack() as stack:
+        # The matrices of a tick are small: more threads wait longer than they work.
+        stack.enter_context(threadpool_limits(1, user_api="blas"))
         pool = await stack.enter_async_context(open_pool(config.postgres_dsn, SCHEMA))
         redis = await stack.enter_async_context(open_redis(config.redis_url))
         table, pictures = PostgresIdentityTable(pool), S3Pictures(config.s3)
@@ -209,6 +214,11 @@ async def wired(
             associations.choose(default, use_floor=True, use_appearance=True),
             patience_s=config.feedback_patience_s,
         )
+        if config.retention_s > 0:
+            expiry = Expiry(PostgresExpiryTable(pool), pictures, config.retention_s)
+            stack.push_async_callback(
+                _cancelled, asyncio.create_task(expiry.run(), name="expiry")
+            )
         relay = asyncio.create_task(OutboxRelay(pool, EventLog(redis)).run())
         stack.push_async_callback(_cancelled, relay)
 

@@ -213,6 +213,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
             after=page_token_from_proto(request.page_token),
             size=page_size_from_proto(request.page_size),
             include_merged=request.include_merged,
+            include_expired=request.include_expired,
         )
         return reid_pb2.ListIdentitiesResponse(
             identities=map(identity_to_proto, page.identities),

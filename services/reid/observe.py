@@ -73,6 +73,11 @@ RECALLS_LATE = Counter(
     "spoton_reid_recalls_late_total",
     "Lookups that were not done at the tick that should have taken the answer.",
 )
+EXPIRED = Counter(
+    "spoton_reid_expired_total",
+    "What was forgotten when its retention ended: identity, prototype, picture.",
+    ("kind",),
+)
 INDEX_BUILD_SECONDS = Histogram(
     "spoton_reid_index_build_seconds",
     "Time to build one large search index; searches go on meanwhile.",

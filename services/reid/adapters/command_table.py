@@ -46,7 +46,7 @@ _WAITING = """
 
 _TIMELINES_OF = """
     SELECT global_id, timeline_id FROM identities
-    WHERE environment_id = %s AND global_id = ANY(%s)
+    WHERE environment_id = %s AND global_id = ANY(%s) AND expired_time IS NULL
 """
 
 _NUMBER = """
@@ -74,9 +74,11 @@ _BY_NOW = """
     WITH RECURSIVE chain AS (
         SELECT global_id AS name, global_id, merged_into FROM identities
         WHERE environment_id = %s AND timeline_id = %s AND global_id = ANY(%s)
+            AND expired_time IS NULL
         UNION ALL
         SELECT chain.name, next.global_id, next.merged_into
         FROM chain JOIN identities AS next ON next.global_id = chain.merged_into
+        WHERE next.expired_time IS NULL
     )
     SELECT name, global_id FROM chain WHERE merged_into IS NULL
 """
@@ -199,7 +201,9 @@ class CommandTable:
                 }
                 for global_id, field in fields.items():
                     if global_id not in by_now:
-                        raise NotFound(f"no identity {global_id}", field=field)
+                        raise NotFound(
+                            f"no identity {global_id}, or it has expired", field=field
+                        )
                 absent = sorted(set(by_now.values()) - set(known))
                 persons = await self._persons(connection, lease, absent)
                 person, *rest = (by_now[name] for name in fields)
@@ -271,7 +275,10 @@ async def _timeline_of(
     timelines: dict[int, str] = dict(await cursor.fetchall())
     for global_id, field in fields.items():
         if global_id not in timelines:
-            raise NotFound(f"no identity {global_id} in {environment_id}", field=field)
+            raise NotFound(
+                f"no identity {global_id} in {environment_id}, or it has expired",
+                field=field,
+            )
     first = TimelineId(timelines[command.global_id])
     for global_id, field in fields.items():
         if timelines[global_id] != first:

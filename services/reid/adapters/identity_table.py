@@ -40,6 +40,7 @@ _PAGE = f"""{_SELECT}
     WHERE environment_id = %(environment_id)s AND global_id > %(after)s
         AND (%(timeline_id)s::text IS NULL OR timeline_id = %(timeline_id)s)
         AND (%(include_merged)s OR merged_into IS NULL)
+        AND (%(include_expired)s OR expired_time IS NULL)
     ORDER BY global_id LIMIT %(limit)s
 """
 
@@ -103,6 +104,7 @@ class PostgresIdentityTable:
         after: GlobalId,
         limit: int,
         include_merged: bool,
+        include_expired: bool,
     ) -> Sequence[Identity]:
         """Return persons with greater ids than `after`, by id.
 
@@ -117,6 +119,7 @@ class PostgresIdentityTable:
                 "after": after,
                 "limit": limit,
                 "include_merged": include_merged,
+                "include_expired": include_expired,
             },
         )
         return [_identity_from_row(row) for row in rows]

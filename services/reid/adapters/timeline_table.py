@@ -65,11 +65,12 @@ _TAKE = """
 _RECOGNISABLE = """
     (SELECT global_id, session_id, state FROM identities
     WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
-        AND merged_into IS NULL AND last_seen_ns >= %(oldest_ns)s
+        AND merged_into IS NULL AND expired_time IS NULL
+        AND last_seen_ns >= %(oldest_ns)s
     ORDER BY last_seen_ns DESC LIMIT %(most)s)
     UNION
     SELECT global_id, session_id, state FROM identities
-    WHERE global_id = ANY(%(recalled)s)
+    WHERE global_id = ANY(%(recalled)s) AND expired_time IS NULL
 """
 
 _APART = """

@@ -27,9 +27,13 @@ from services.reid.observe import INDEX_BUILD_SECONDS, SEARCHES
 
 _HORIZON = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
 
+# No join: the planner cannot tell how few rows are new, and would read everybody.
 _CHANGED = """
-    SELECT prototype_id, global_id, looks.environment_id, timeline_id, vector
-    FROM prototypes AS looks JOIN identities USING (global_id)
+    SELECT prototype_id, global_id, environment_id,
+        (SELECT timeline_id FROM identities AS one
+            WHERE one.global_id = looks.global_id),
+        vector
+    FROM prototypes AS looks
     WHERE changed >= %s::text::xid8 AND model_id = %s
 """
 

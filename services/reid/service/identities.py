@@ -40,6 +40,7 @@ class IdentityTable(Protocol):
         after: GlobalId,
         limit: int,
         include_merged: bool,
+        include_expired: bool,
     ) -> Sequence[Identity]:
         """Return persons with greater ids than `after`, by id.
 
@@ -71,6 +72,7 @@ class IdentityService:
         after: GlobalId,
         size: int,
         include_merged: bool,
+        include_expired: bool,
     ) -> Page:
         """Return a page of persons, by ascending id.
 
@@ -83,6 +85,7 @@ class IdentityService:
             after=after,
             limit=size + 1,
             include_merged=include_merged,
+            include_expired=include_expired,
         )
         identities = tuple(found[:size])
         more = len(found) > size

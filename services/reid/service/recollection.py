@@ -18,6 +18,8 @@ from services.reid.service.timeline_store import Lease
 
 _AT_ONCE = 2
 _ATTEMPTS = 3
+FIRST_PAUSE_S = 0.1
+"""Pause after the first failure; each further one is four times as long."""
 
 _log = structlog.get_logger(__name__)
 
@@ -104,7 +106,7 @@ class Recollection:
                 RECALLS.labels("answered").inc()
                 return found
             RECALLS.labels("failed").inc()
-            await asyncio.sleep(0.1 * 4**attempt)
+            await asyncio.sleep(FIRST_PAUSE_S * 4**attempt)
         _log.warning(
             "archive not asked: somebody who came back may get a new identity",
             global_id=question.global_id,

@@ -1310,6 +1310,7 @@ class ListIdentitiesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     INCLUDE_MERGED_FIELD_NUMBER: _builtins.int
+    INCLUDE_EXPIRED_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
     timeline_id: _builtins.str
@@ -1320,6 +1321,8 @@ class ListIdentitiesRequest(_message.Message):
     """next_page_token of the page before. Empty for the first page."""
     include_merged: _builtins.bool
     """Whether to include identities that were merged into others."""
+    include_expired: _builtins.bool
+    """Whether to include identities whose retention has ended."""
     def __init__(
         self,
         *,
@@ -1328,10 +1331,11 @@ class ListIdentitiesRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         include_merged: _builtins.bool = ...,
+        include_expired: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment_id", b"environment_id", "include_merged", b"include_merged", "page_size", b"page_size", "page_token", b"page_token", "timeline_id", b"timeline_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment_id", b"environment_id", "include_expired", b"include_expired", "include_merged", b"include_merged", "page_size", b"page_size", "page_token", b"page_token", "timeline_id", b"timeline_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

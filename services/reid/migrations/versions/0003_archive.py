@@ -24,6 +24,9 @@ def upgrade() -> None:
         CREATE INDEX identities_with_stale_crop ON identities (global_id)
             WHERE expired_time IS NOT NULL AND crop_key IS NOT NULL;
 
+        CREATE INDEX prototypes_forgotten ON prototypes (changed_time)
+            WHERE vector IS NULL;
+
         ALTER TABLE prototypes ADD COLUMN floor_id text,
             ADD COLUMN position double precision[],
             ADD COLUMN calibration_revision bigint;
@@ -37,7 +40,8 @@ def downgrade() -> None:
         """
         ALTER TABLE prototypes DROP COLUMN floor_id, DROP COLUMN position,
             DROP COLUMN calibration_revision;
-        DROP INDEX identities_with_stale_crop, identities_by_age;
+        DROP INDEX prototypes_forgotten, identities_with_stale_crop,
+            identities_by_age;
         ALTER TABLE identities DROP COLUMN expired_time;
         ALTER TABLE timelines DROP COLUMN recalled;
         """
