@@ -182,7 +182,7 @@ async def wired(
         sampler = await stack.enter_async_context(
             ScoreSampler(scores, random.SystemRandom().random)
         )
-        fits = ScoreFits(scores, AssociationConfig())
+        fits = ScoreFits(scores)
         make_writer = partial(_make_writer, config, pool, portraits, indexes, sampler)
         servicer = ReidServicer(
             running,

@@ -7,6 +7,7 @@ from grpc import aio
 from services.reid.convert_identity import environment_from_proto
 from services.reid.convert_score_fit import default_to_proto, fit_to_proto
 from services.reid.domain.appearance import AppearanceModel
+from services.reid.domain.score_likelihood import default_likelihood
 from services.reid.service.embedding import Embedders
 from services.reid.service.score_fitting import ScoreFits
 from spoton.reid.v1 import score_fit_pb2 as pb
@@ -44,7 +45,7 @@ class ScoreFitServicer(score_fit_pb2_grpc.ScoreFitServiceServicer):
         model = self._model(request.model_id)
         stored = await self._fits.stored(environment_id, model.model_id)
         if stored is None:
-            likelihood = self._fits.default(model)
+            likelihood = default_likelihood(model.match_similarity)
             fit = default_to_proto(environment_id, model.model_id, likelihood)
         else:
             fit = fit_to_proto(

@@ -15,6 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 _MOST_SIMILAR = 0.999
 """Cosine beyond which vectors count as the same: the transform has no bound."""
 
+DEFAULT_SLOPE_NATS = 6.0
+"""What evidence gains from the match similarity to 1, were it to grow evenly with the
+cosine. Measured for stripes on crops of three cameras: 6.5, and 4.6 with shifted
+colours; networks are steeper."""
+
+DEFAULT_LIMIT_NATS = 3.0
+"""Chosen: without a fit, one look proves no more."""
+
 
 def transformed(similarity: ArrayLike) -> NDArray[np.float64]:
     """Return Fisher's transform of cosines."""
@@ -53,16 +61,12 @@ class ScoreLikelihood:
         return 1.0 / (1.0 + math.exp(-float(self.nats(similarity))))
 
 
-def default_likelihood(
-    match_similarity: float, slope: float, limit: float
-) -> ScoreLikelihood:
+def default_likelihood(match_similarity: float) -> ScoreLikelihood:
     """Return what holds where nothing was fitted.
 
     Args:
         match_similarity: Cosine of the model that says nothing.
-        slope: What evidence gains from there to a cosine of 1, were it to grow evenly
-            with the cosine, nats.
-        limit: Most evidence of one score, nats.
     """
     # The derivative of the transform is 1 / (1 - m^2).
-    return ScoreLikelihood(match_similarity, slope * (1.0 + match_similarity), limit)
+    slope = DEFAULT_SLOPE_NATS * (1.0 + match_similarity)
+    return ScoreLikelihood(match_similarity, slope, DEFAULT_LIMIT_NATS)

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from services.common.ids import EnvironmentId, ModelId
 from services.reid.domain.appearance import AppearanceModel
-from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.score_fit import Fit, fit_scores
 from services.reid.domain.score_likelihood import ScoreLikelihood, default_likelihood
 from services.reid.domain.score_pairs import ScoredPair
@@ -70,9 +69,8 @@ class FitTable(Protocol):
 class ScoreFits:
     """Knows what scores are worth, by environment and model."""
 
-    def __init__(self, table: FitTable, config: AssociationConfig) -> None:
+    def __init__(self, table: FitTable) -> None:
         self._table = table
-        self._config = config
 
     async def likelihood(
         self, environment_id: EnvironmentId, model: AppearanceModel
@@ -83,7 +81,9 @@ class ScoreFits:
             Unavailable: The database is away.
         """
         stored = await self.stored(environment_id, model.model_id)
-        return stored.fit.likelihood if stored else self.default(model)
+        if stored is not None:
+            return stored.fit.likelihood
+        return default_likelihood(model.match_similarity)
 
     async def fitted(
         self, environment_id: EnvironmentId, model: AppearanceModel
@@ -106,14 +106,6 @@ class ScoreFits:
         """
         return await self._table.stored_fit(environment_id, model_id)
 
-    def default(self, model: AppearanceModel) -> ScoreLikelihood:
-        """Return what a score is worth where nothing was fitted."""
-        return default_likelihood(
-            model.match_similarity,
-            self._config.appearance_slope,
-            self._config.appearance_limit,
-        )
-
     async def fit(
         self, environment_id: EnvironmentId, model: AppearanceModel, *, dry_run: bool
     ) -> tuple[Fit, StoredFit | None]:
@@ -127,7 +119,8 @@ class ScoreFits:
             Unavailable: The database is away.
         """
         pairs = await self._table.pairs(environment_id, model.model_id)
-        fit = await asyncio.to_thread(fit_scores, pairs, self.default(model))
+        default = default_likelihood(model.match_similarity)
+        fit = await asyncio.to_thread(fit_scores, pairs, default)
         if dry_run:
             return fit, None
         return fit, await self._table.store_fit(environment_id, model.model_id, fit)

@@ -17,7 +17,7 @@ from services.reid.domain.score_likelihood import ScoreLikelihood, default_likel
 from services.reid.domain.score_pairs import PairKind, ScoredPair
 
 fit_scores = partial(fit_with_intervals, draws=40)
-DEFAULT = default_likelihood(0.5, 6.0, 3.0)
+DEFAULT = default_likelihood(0.5)
 SIGMA = 0.1
 
 
