@@ -8,9 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.common.errors import NotReady
-from services.common.ids import ModelId
-from services.reid.domain.appearance import AppearanceModel, similarity_evidence
-from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.score_fit import LEAST_PAIRS, Fit
 from services.reid.domain.score_fit import fit_scores as fit_with_intervals
 from services.reid.domain.score_likelihood import ScoreLikelihood, default_likelihood
@@ -197,17 +194,3 @@ def test_evidence_grows_with_likeness(
     shares = [likelihood.probability(one) for one in sorted(scores)]
     assert shares == sorted(shares)
     assert all(0.0 <= one <= 1.0 for one in shares)
-
-
-def test_the_association_uses_the_fit() -> None:
-    """Fitted evidence replaces the defaults, within the limit of one score."""
-    config = AssociationConfig()
-    plain = AppearanceModel(ModelId("m"), 8, 0.5)
-    fitted = AppearanceModel(ModelId("m"), 8, 0.5, ScoreLikelihood(0.8, 5.0, 6.0))
-    similarity, count = np.array([0.7, 0.8, 1.0], np.float32), np.ones(3)
-    assert similarity_evidence(similarity, count, plain, config) == pytest.approx(
-        [2.4, 3.0, 3.0], abs=1e-5
-    )
-    assert similarity_evidence(similarity, count, fitted, config) == pytest.approx(
-        [5.0 * (np.arctanh(0.7) - np.arctanh(0.8)), 0.0, 3.0], abs=1e-5
-    )
