@@ -180,7 +180,11 @@ async def wired(
         associations = _Associations(ids)
         scores = PostgresScoreTable(pool)
         sampler = await stack.enter_async_context(
-            ScoreSampler(scores, random.SystemRandom().random)
+            ScoreSampler(
+                scores,
+                random.SystemRandom().random,
+                sure_nats=AssociationConfig().merge_evidence,
+            )
         )
         fits = ScoreFits(scores)
         make_writer = partial(_make_writer, config, pool, portraits, indexes, sampler)

@@ -36,6 +36,7 @@ _DIMENSIONS, _CAMERAS, _TICKS = 512, 4, 60
 _SESSION = SessionId("bench")
 _MODEL = AppearanceModel(ModelId("made"), _DIMENSIONS, 0.5)
 _TICK_NS = 1_000_000_000
+_SURE_NATS = AssociationConfig().merge_evidence
 
 
 def main() -> None:
@@ -58,11 +59,11 @@ def _measured(people: int) -> tuple[float, float, int]:
     association = Association(
         live, _MODEL, AssociationConfig(), lambda: GlobalId(next(ids))
     )
-    sampler = ScoreSampler(_Nowhere(), rng.random)
+    sampler = ScoreSampler(_Nowhere(), rng.random, sure_nats=_SURE_NATS)
     decide, sample, scores = [], [], 0
     for number in range(1, _TICKS + 1):
         tick = _tick(number, looks, rng)
-        scores = len(scored_pairs(live, tick))
+        scores = len(scored_pairs(live, tick, _SURE_NATS))
         begin = time.perf_counter()
         sampler.offer(EnvironmentId("bench"), _MODEL.model_id, live, tick)
         between = time.perf_counter()

@@ -16,9 +16,6 @@ _S_NS = 1_000_000_000
 _LEAST_GAP_NS = _S_NS
 """Crops of one track nearer in time are almost copies of each other."""
 
-_SURE_NATS = 6.0
-"""Floor evidence that makes two tracks one person, or two: that of a merge."""
-
 _VECTORS_PER_TICK, _NEAR_TRACKS, _OTHER_TRACKS = 4, 4, 8
 """What one tick compares at most; bounds its cost."""
 
@@ -64,7 +61,7 @@ class ScoredPair:
     captured_ns: int
 
 
-def scored_pairs(live: LiveSet, tick: Tick) -> list[ScoredPair]:
+def scored_pairs(live: LiveSet, tick: Tick, sure_nats: float) -> list[ScoredPair]:
     """Return scores that the new vectors of a tick give, before it is applied.
 
     A few of the vectors and a few of the tracks are compared, others in each tick, so
@@ -73,6 +70,7 @@ def scored_pairs(live: LiveSet, tick: Tick) -> list[ScoredPair]:
     Args:
         live: State before the tick.
         tick: With the vectors that were asked for.
+        sure_nats: Floor evidence that makes two tracks one person, or two.
     """
     if tick.session_id != live.session_id:
         return []
@@ -90,9 +88,12 @@ def scored_pairs(live: LiveSet, tick: Tick) -> list[ScoredPair]:
     known = [track for track in live.tracks.values() if track.prototypes]
     found = []
     for key, vector, captured_ns in _some(fresh, _VECTORS_PER_TICK, tick.frame_set):
-        others = _compared(live, key, known, row, tick.frame_set)
+        near = _near(live, key, row, sure_nats)
+        others = _compared(live, key, known, near, tick.frame_set)
         for track, score in zip(others, _nearest(others, vector), strict=True):
-            kind = _kind(live, key, track, captured_ns, at_once, row)
+            kind = _kind(key, track, captured_ns, at_once)
+            if kind is None:
+                kind = _kind_by_floor(live, key, track.key, row, sure_nats)
             if kind is not None:
                 left, right = _name(live, key), _name(live, track.key)
                 found.append(ScoredPair(kind, score, left, right, captured_ns))
@@ -109,20 +110,26 @@ def _compared(
     live: LiveSet,
     key: TrackKey,
     known: Sequence[Tracklet],
-    row: Mapping[TrackKey, int],
+    near: Sequence[Tracklet],
     turn: int,
 ) -> list[Tracklet]:
     """Return tracks to compare with: itself, those in the same place, some others."""
     itself = [live.tracks[key]] if key in live.tracks else []
-    near = []
-    if key in row:
-        close = np.flatnonzero(live.pairs.nats[row[key]] >= _SURE_NATS)
-        keys = (live.pairs.keys[index] for index in close[:_NEAR_TRACKS])
-        near = [live.tracks[one] for one in keys if one in live.tracks]
     chosen = dict.fromkeys(one.key for one in (*itself, *near))
     rest = [track for track in known if track.key not in chosen]
     tracks = [*itself, *near, *_some(rest, _OTHER_TRACKS, turn)]
     return [track for track in tracks if track.prototypes]
+
+
+def _near(
+    live: LiveSet, key: TrackKey, row: Mapping[TrackKey, int], sure_nats: float
+) -> list[Tracklet]:
+    """Return a few tracks that stand in the same place."""
+    if key not in row:
+        return []
+    close = np.flatnonzero(live.pairs.nats[row[key]] >= sure_nats)
+    keys = (live.pairs.keys[index] for index in close[:_NEAR_TRACKS])
+    return [live.tracks[one] for one in keys if one in live.tracks]
 
 
 def _nearest(tracks: Sequence[Tracklet], vector: Vector) -> list[float]:
@@ -138,14 +145,12 @@ def _name(live: LiveSet, key: TrackKey) -> str:
 
 
 def _kind(
-    live: LiveSet,
     key: TrackKey,
     track: Tracklet,
     captured_ns: int,
     at_once: Mapping[CameraId, set[TrackKey]],
-    row: Mapping[TrackKey, int],
 ) -> PairKind | None:
-    """Return how it is known who the two are; None where it is not."""
+    """Return what one camera knows about the two; None where it knows nothing."""
     if key == track.key:
         newest_ns = max(one.captured_ns for one in track.prototypes)
         apart = captured_ns - newest_ns >= _LEAST_GAP_NS
@@ -153,9 +158,20 @@ def _kind(
     if key.camera_id == track.key.camera_id:
         together = track.key in at_once[key.camera_id] or key in track.conflicts
         return PairKind.AT_ONCE if together else None
-    if key not in row or track.key not in row:
+    return None
+
+
+def _kind_by_floor(
+    live: LiveSet,
+    one: TrackKey,
+    two: TrackKey,
+    row: Mapping[TrackKey, int],
+    sure_nats: float,
+) -> PairKind | None:
+    """Return what the floor says about tracks of two cameras; None for nothing sure."""
+    if one.camera_id == two.camera_id or one not in row or two not in row:
         return None
-    nats = live.pairs.nats[row[key], row[track.key]]
-    if nats >= _SURE_NATS:
+    nats = live.pairs.nats[row[one], row[two]]
+    if nats >= sure_nats:
         return PairKind.ACROSS_CAMERAS
-    return PairKind.APART_ON_FLOOR if nats <= -_SURE_NATS else None
+    return PairKind.APART_ON_FLOOR if nats <= -sure_nats else None

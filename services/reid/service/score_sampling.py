@@ -84,6 +84,7 @@ class ScoreSampler:
         table: ScoreTable,
         draw_share: Callable[[], float],
         *,
+        sure_nats: float,
         every_s: float = 2.0,
         now_s: Callable[[], float] = time.time,
     ) -> None:
@@ -92,11 +93,13 @@ class ScoreSampler:
         Args:
             table: Keeps scores.
             draw_share: Draws evenly from (0, 1).
+            sure_nats: Floor evidence that makes two tracks one person, or two.
             every_s: Time between two writes, seconds.
             now_s: The time, seconds since 1970 UTC.
         """
         self._table = table
         self._draw_share = draw_share
+        self._sure_nats = sure_nats
         self._every_s = every_s
         self._now_s = now_s
         self._floors: dict[Stratum, float] = {}
@@ -130,7 +133,7 @@ class ScoreSampler:
             tick: With the vectors that were asked for.
         """
         begin_s = time.perf_counter()
-        pairs = scored_pairs(live, tick)
+        pairs = scored_pairs(live, tick, self._sure_nats)
         if not pairs:
             return
         now_s = self._now_s()

@@ -8,7 +8,10 @@ import pytest
 
 from services.common.errors import Unavailable
 from services.common.ids import EnvironmentId, SessionId
-from services.reid.domain.score_pairs import PairKind, scored_pairs
+from services.reid.domain.live_set import LiveSet
+from services.reid.domain.score_pairs import PairKind, ScoredPair
+from services.reid.domain.score_pairs import scored_pairs as scored_if_sure
+from services.reid.domain.values import Tick
 from services.reid.service.score_sampling import (
     HALF_LIFE_S,
     Drawn,
@@ -16,9 +19,14 @@ from services.reid.service.score_sampling import (
     Stratum,
     priority,
 )
-from tests.unit.reid.scenes import MODEL, Scene, Seen, tick
+from tests.unit.reid.scenes import CONFIG, MODEL, Scene, Seen, tick
 
 PLAZA = EnvironmentId("plaza")
+
+
+def scored_pairs(live: LiveSet, one: Tick) -> list[ScoredPair]:
+    """Return scores, as sure as a merge must be."""
+    return scored_if_sure(live, one, CONFIG.merge_evidence)
 
 
 def played(seen: Sequence[Seen]) -> Scene:
@@ -109,7 +117,9 @@ async def test_scores_below_what_is_kept_are_not_written() -> None:
     live, one = played(seen).live, tick(60, seen)
     shares = iter([0.5, 0.6, 0.7, 0.1, 0.9])
     table = Samples()
-    sampler = ScoreSampler(table, lambda: next(shares), now_s=lambda: 0.0)
+    sampler = ScoreSampler(
+        table, lambda: next(shares), sure_nats=6.0, now_s=lambda: 0.0
+    )
     for _ in range(3):
         sampler.offer(PLAZA, MODEL.model_id, live, one)
     await sampler.store()
@@ -128,7 +138,7 @@ async def test_a_store_that_is_away_costs_scores_only() -> None:
     seen = [Seen("east", 1, 0.0, looks=1)]
     live, one = played(seen).live, tick(60, seen)
     table = Samples(away=True)
-    sampler = ScoreSampler(table, lambda: 0.5)
+    sampler = ScoreSampler(table, lambda: 0.5, sure_nats=6.0)
     sampler.offer(PLAZA, MODEL.model_id, live, one)
     with pytest.raises(Unavailable):
         await sampler.store()
