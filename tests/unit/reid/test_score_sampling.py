@@ -60,15 +60,20 @@ def test_a_track_is_compared_with_itself() -> None:
 
 def test_the_floor_and_cameras_tell_who_is_who() -> None:
     """Two cameras in one place, two in different places, one that sees two."""
-    seen = [
-        Seen("east", 1, 0.0, looks=1),
-        Seen("west", 1, 0.1, looks=1),
-        Seen("west", 2, 9.0, looks=2),
-    ]
-    scene = played(seen)
+
+    def walking(number: int) -> list[Seen]:
+        at_m = 0.1 * number
+        return [
+            Seen("east", 1, at_m, looks=1),
+            Seen("west", 1, at_m + 0.1, looks=1),
+            Seen("west", 2, at_m + 9.0, looks=2),
+        ]
+
+    scene = Scene()
+    scene.play(1, 40, walking)
     found = {
         (one.kind, one.left[8:], one.right[8:]): one.score
-        for one in scored_pairs(scene.live, tick(60, seen))
+        for one in scored_pairs(scene.live, tick(60, walking(41)))
     }
     same, other = 1.0, found[PairKind.AT_ONCE, "west/1", "west/2"]
     assert found[PairKind.ACROSS_CAMERAS, "east/1", "west/1"] == pytest.approx(same)
