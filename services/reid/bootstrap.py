@@ -80,6 +80,8 @@ from spoton.reid.v1 import (
 SCHEMA = "reid"
 # Many times what a lookup takes; a tick that waits longer is decided without.
 _RECALL_PATIENCE_S = 1.0
+# Floor evidence may approach what a merge takes without ever reaching it.
+_SURE_SHARE = 0.9
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
 SERVICES = (
     reid_pb2.DESCRIPTOR.services_by_name["ReidService"].full_name,
@@ -183,7 +185,7 @@ async def wired(
             ScoreSampler(
                 scores,
                 random.SystemRandom().random,
-                sure_nats=AssociationConfig().merge_evidence,
+                sure_nats=_SURE_SHARE * AssociationConfig().merge_evidence,
             )
         )
         fits = ScoreFits(scores)

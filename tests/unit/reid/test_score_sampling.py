@@ -25,8 +25,8 @@ PLAZA = EnvironmentId("plaza")
 
 
 def scored_pairs(live: LiveSet, one: Tick) -> list[ScoredPair]:
-    """Return scores, as sure as a merge must be."""
-    return scored_if_sure(live, one, CONFIG.merge_evidence)
+    """Return scores, almost as sure as a merge must be."""
+    return scored_if_sure(live, one, 0.9 * CONFIG.merge_evidence)
 
 
 def played(seen: Sequence[Seen]) -> Scene:
