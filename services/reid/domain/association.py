@@ -24,7 +24,7 @@ from services.reid.domain.presence import (
     presences,
     want_portraits,
 )
-from services.reid.domain.recall import Question, admit
+from services.reid.domain.recall import Question, admit, keep_apart
 from services.reid.domain.scoring import Scorer
 from services.reid.domain.tracklet import Tracklet
 from services.reid.domain.values import CameraSightings, Tick, TickAnswer, TrackKey
@@ -87,6 +87,7 @@ class Association:
         registry = Registry(live, self.config, tick.frame_set, time_ns)
         intake = Intake(registry, self._draw_id, time_ns)
         intake.take(tick)
+        keep_apart(live.recall, live.tracks.values())
         live.frame_set, live.time_ns = tick.frame_set, time_ns
         for key in asked:
             if key in live.tracks:
@@ -147,7 +148,9 @@ class Association:
         live, config = registry.live, self.config
         oldest_ns = live.time_ns - config.gallery_horizon_s * _S_NS
         present = live.present_ids()
-        for global_id in live.recall.settle(present, live.time_ns):
+        for global_id in live.recall.settle(
+            present, live.tracks.values(), live.time_ns
+        ):
             self._drop(live, global_id)
         absent = live.persons.keys() - present - live.recall.guests.keys()
         last_ns = {one: live.persons[one].left_ns for one in absent}

@@ -6,7 +6,7 @@ who were ever stored, beside the ticks. The answer enters at the first tick that
 So a live site never waits, and the same frames give the same answers at any speed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from services.common.ids import GlobalId
@@ -35,6 +35,20 @@ class Question:
     due_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A person from the archive, who has no track yet.
+
+    Attributes:
+        until_ns: When the guest leaves, nanoseconds since 1970 UTC.
+        asked_by: New persons whose answer named the guest. Nobody else is compared:
+            among many guests, somebody resembles every stranger.
+    """
+
+    until_ns: int
+    asked_by: tuple[GlobalId, ...]
+
+
 @dataclass(slots=True)
 class Recall:
     """What a live set has to do with the archive.
@@ -42,15 +56,14 @@ class Recall:
     Attributes:
         open: Questions without an answer, by new person.
         asked: Vectors behind the newest question about each new person.
-        guests: Persons from the archive, and until when they stay without a track,
-            nanoseconds since 1970 UTC.
+        guests: Persons from the archive who have no track yet.
         merged: Identities that were merged away while a question was open: an answer
             may still name them.
     """
 
     open: dict[GlobalId, Question] = field(default_factory=dict)
     asked: dict[GlobalId, int] = field(default_factory=dict)
-    guests: dict[GlobalId, int] = field(default_factory=dict)
+    guests: dict[GlobalId, Guest] = field(default_factory=dict)
     merged: set[GlobalId] = field(default_factory=set)
 
     def due(self, time_ns: int) -> list[Question]:
@@ -101,14 +114,17 @@ class Recall:
 
     def surplus(self, most: int) -> list[GlobalId]:
         """Return the guests beyond `most`, those who would leave first."""
-        ranked = sorted(self.guests, key=lambda one: (-self.guests[one], one))
+        ranked = sorted(self.guests, key=lambda one: (-self.guests[one].until_ns, one))
         return ranked[most:]
 
-    def settle(self, present: set[GlobalId], time_ns: int) -> list[GlobalId]:
+    def settle(
+        self, present: set[GlobalId], tracks: Collection[Tracklet], time_ns: int
+    ) -> list[GlobalId]:
         """Forget what is over, and return the guests who leave.
 
         Args:
             present: Persons who have a live track.
+            tracks: The live tracks; who was kept from a guest with a track is free.
             time_ns: Time of the tick, nanoseconds since 1970 UTC.
         """
         for about_new in (self.open, self.asked):
@@ -118,7 +134,12 @@ class Recall:
             self.merged.clear()
         for global_id in self.guests.keys() & present:
             del self.guests[global_id]
-        leaving = sorted(one for one, until in self.guests.items() if until <= time_ns)
+            for track in tracks:
+                if track.past.get(global_id) == IMPLAUSIBLE:
+                    del track.past[global_id]
+        leaving = sorted(
+            one for one, guest in self.guests.items() if guest.until_ns <= time_ns
+        )
         for global_id in leaving:
             del self.guests[global_id]
         return leaving
@@ -145,7 +166,8 @@ def admit(
         config: Limits.
     """
     by_person: dict[GlobalId, list[Tracklet]] = {}
-    for track in tracks:
+    every = list(tracks)
+    for track in every:
         if track.global_id is not None:
             by_person.setdefault(track.global_id, []).append(track)
     until_ns = time_ns + int(config.recall_stay_s * _S_NS)
@@ -153,30 +175,45 @@ def admit(
     for new_id in sorted(answers.keys() & recall.open.keys()):
         del recall.open[new_id]
         asking = by_person.get(new_id, [])
-        for guest in list(answers[new_id])[: config.recall_candidates]:
-            if guest.global_id in recall.guests:
-                recall.guests[guest.global_id] = until_ns
-            known = guest.global_id in persons or guest.global_id in recall.merged
-            if not known and _is_plausible(guest, asking, config):
-                persons[guest.global_id] = guest
-                recall.guests[guest.global_id] = until_ns
-                changed = True
+        for one in list(answers[new_id])[: config.recall_candidates]:
+            known = recall.guests.get(one.global_id)
+            if one.global_id in recall.merged or (
+                known is None and one.global_id in persons
+            ):
+                continue
+            if not _is_plausible(one, asking, config):
+                continue
+            asked_by = (*known.asked_by, new_id) if known else (new_id,)
+            recall.guests[one.global_id] = Guest(until_ns, asked_by)
+            persons.setdefault(one.global_id, one)
+            changed = True
     for global_id in recall.surplus(config.recall_guests):
         del persons[global_id], recall.guests[global_id]
+        for track in every:
+            track.past.pop(global_id, None)
     return changed
+
+
+def keep_apart(recall: Recall, tracks: Iterable[Tracklet]) -> None:
+    """Keep guests from tracks that did not ask about them."""
+    for track in tracks:
+        for global_id, guest in recall.guests.items():
+            if track.global_id not in guest.asked_by:
+                track.past[global_id] = IMPLAUSIBLE
 
 
 def _is_plausible(
     guest: Person, asking: Iterable[Tracklet], config: AssociationConfig
 ) -> bool:
-    """Return whether somebody could stand where the tracks began, and note it there."""
+    """Return whether somebody could be where the tracks are, and note it there."""
     plausible = True
     for track in asking:
+        track.past.pop(guest.global_id, None)
         if guest.motion is None or track.motion is None:
             continue
         fix, time_ns = track.motion.fix, track.motion.time_ns
         evidence = return_evidence(guest.motion, fix, time_ns, config)
         if evidence is not None:
-            track.past.setdefault(guest.global_id, evidence)
+            track.past[guest.global_id] = evidence
             plausible = plausible and evidence != IMPLAUSIBLE
     return plausible

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from services.common.ids import GlobalId
-from services.reid.domain.recall import Question, Recall
+from services.reid.domain.recall import Guest, Question, Recall
 from services.reid.domain.values import Vector
 
 Json = dict[str, Any]
@@ -24,7 +24,10 @@ def recall_to_json(recall: Recall) -> Json:
             for _, one in sorted(recall.open.items())
         ],
         "asked": sorted(recall.asked.items()),
-        "guests": sorted(recall.guests.items()),
+        "guests": [
+            [one, guest.until_ns, guest.asked_by]
+            for one, guest in sorted(recall.guests.items())
+        ],
         "merged": sorted(recall.merged),
     }
 
@@ -37,7 +40,10 @@ def recall_from_json(document: Json) -> Recall:
             for one, due_ns, texts in document.get("open", ())
         },
         asked={GlobalId(one): count for one, count in document.get("asked", ())},
-        guests={GlobalId(one): until for one, until in document.get("guests", ())},
+        guests={
+            GlobalId(one): Guest(until_ns, tuple(map(GlobalId, asked_by)))
+            for one, until_ns, asked_by in document.get("guests", ())
+        },
         merged=set(map(GlobalId, document.get("merged", ()))),
     )
 

@@ -13,8 +13,9 @@ from services.reid.domain.appearance import Prototype
 from services.reid.domain.live_set import LiveSet, Registry
 from services.reid.domain.motion import Motion
 from services.reid.domain.person import Person
-from services.reid.domain.recall import Question, Recall, admit
+from services.reid.domain.recall import Guest, Question, Recall, admit, keep_apart
 from services.reid.domain.recall_state import recall_from_json, recall_to_json
+from services.reid.domain.returning import IMPLAUSIBLE
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.service.recollection import Recollection
 from services.reid.service.timeline_store import Lease
@@ -128,7 +129,32 @@ def test_nobody_is_recalled_who_could_not_be_there() -> None:
     admit(persons, [track], recall, {GlobalId(9): [far, near]}, START_NS, CONFIG)
     assert set(persons) == {9, 43}
     assert set(recall.guests) == {43}
-    assert track.past[GlobalId(42)] == float("-inf")
+    assert track.past[GlobalId(42)] == IMPLAUSIBLE
+
+
+def test_a_guest_is_compared_with_those_who_asked() -> None:
+    """Other tracks are kept apart, until the guest has a track or they ask too."""
+    mine, other = (Tracklet(key("east", one), START_NS, START_NS) for one in (1, 2))
+    mine.global_id, other.global_id = GlobalId(8), GlobalId(9)
+    persons: dict[GlobalId, Person] = {}
+    recall = Recall()
+    guest = absent(42, looks=7)
+    for new in (GlobalId(8), GlobalId(9)):
+        recall.open[new] = Question(new, (vector(7),), START_NS)
+    tracks = [mine, other]
+    admit(persons, tracks, recall, {GlobalId(8): [guest]}, START_NS, CONFIG)
+    keep_apart(recall, tracks)
+    assert GlobalId(42) not in mine.past
+    assert other.past[GlobalId(42)] == IMPLAUSIBLE
+    admit(persons, tracks, recall, {GlobalId(9): [guest]}, START_NS, CONFIG)
+    keep_apart(recall, tracks)
+    assert GlobalId(42) not in other.past
+    third = Tracklet(key("east", 3), START_NS, START_NS)
+    keep_apart(recall, [third])
+    assert third.past[GlobalId(42)] == IMPLAUSIBLE
+    recall.settle({GlobalId(42)}, [third], START_NS)
+    assert not third.past
+    assert not recall.guests
 
 
 def test_an_identity_that_was_merged_away_meanwhile_stays_away() -> None:
@@ -162,7 +188,7 @@ def test_the_state_of_a_recall_comes_back_to_the_bit() -> None:
     recall = Recall(
         open={GlobalId(5): Question(GlobalId(5), (seen,), 17)},
         asked={GlobalId(5): 2},
-        guests={GlobalId(8): 99},
+        guests={GlobalId(8): Guest(99, (GlobalId(5),))},
         merged={GlobalId(3)},
     )
     again = recall_from_json(recall_to_json(recall))
