@@ -46,9 +46,7 @@ class Disagreement:
     ) -> "Disagreement":
         """Return what is believed of two cameras that were never compared."""
         sigmas = (config.bias_sigma_m, config.bias_slope_sigma, config.bias_slope_sigma)
-        return cls(
-            origin_m, revisions, np.zeros((3, 2)), np.diag(np.square(sigmas))
-        )
+        return cls(origin_m, revisions, np.zeros((3, 2)), np.diag(np.square(sigmas)))
 
     def noise_m2(self, config: AssociationConfig) -> float:
         """Return the variance of what a linear function does not explain."""
@@ -56,7 +54,9 @@ class Disagreement:
         prior = weight * config.bias_noise_m**2
         return (self.residuals_m2 + prior) / (self.looks + weight)
 
-    def expected(self, points_m: Array, config: AssociationConfig) -> tuple[Array, Array]:
+    def expected(
+        self, points_m: Array, config: AssociationConfig
+    ) -> tuple[Array, Array]:
         """Return offsets, shape (..., 2), and their variances, shape (...).
 
         Args:

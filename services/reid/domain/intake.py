@@ -19,7 +19,6 @@ from services.reid.domain.values import (
     FloorFix,
     Sighting,
     Tick,
-    TrackKey,
 )
 
 _S_NS = 1_000_000_000
@@ -213,10 +212,11 @@ class Intake:
             vector=sighting.vector,
             count=1,
             captured_ns=captured_ns,
+            fix=sighting.fix,
         )
         self._compare_looks(track, seen)
         prior = self._model.prior(self._config)
-        likelihood = learned(prior, self._live.looks, self._config)
+        likelihood = learned(prior, self._live.looks)
         kept = learn(track.prototypes, seen, likelihood, self._config)
         others = [
             one for one in track.prototypes if one.prototype_id != kept.prototype_id
