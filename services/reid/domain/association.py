@@ -26,6 +26,7 @@ from services.reid.domain.presence import (
 )
 from services.reid.domain.recall import Question, admit, keep_apart
 from services.reid.domain.scoring import Scorer
+from services.reid.domain.suspicions import Suspicion, suspicions
 from services.reid.domain.tracklet import Tracklet
 from services.reid.domain.values import CameraSightings, Tick, TickAnswer, TrackKey
 
@@ -106,6 +107,11 @@ class Association:
             portraits=portraits,
         )
         return answer, registry.changes
+
+    def suspicions(self) -> tuple[Suspicion, ...]:
+        """Return what seems wrong with cameras, clocks or the embedder, sorted."""
+        live = self.live
+        return suspicions(live.looks, live.floors, live.watches.items(), self.config)
 
     def carry_out(self, command: Command, named: Named) -> tuple[Effect, Changes]:
         """Change the live set as an operator says.

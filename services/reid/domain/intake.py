@@ -13,6 +13,7 @@ from services.reid.domain.live_set import LiveSet, Registry
 from services.reid.domain.placing import learn_disagreements, placed
 from services.reid.domain.returning import return_evidence
 from services.reid.domain.spot import Spot, same_spot_evidence
+from services.reid.domain.suspicions import CameraWatch
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import (
     CameraSightings,
@@ -52,6 +53,8 @@ class Intake:
                 self._sight(sighting, camera, present_in)
                 for sighting in sorted(camera.sightings, key=lambda one: one.key)
             ]
+            watch = self._live.watches.setdefault(camera.camera_id, CameraWatch())
+            watch.look(camera)
             self._keep_apart([track for track in seen if track is not None])
         self._fuse()
         self._compare()

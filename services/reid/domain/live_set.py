@@ -12,6 +12,7 @@ from services.reid.domain.evidence import PairEvidence
 from services.reid.domain.likelihood import AppearanceStatistics
 from services.reid.domain.person import Person
 from services.reid.domain.recall import Question, Recall
+from services.reid.domain.suspicions import CameraWatch
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import EventKind, IdentityChange, TrackKey
 
@@ -96,6 +97,7 @@ class LiveSet:
         looks: How alike vectors turned out to be.
         constraints: What operators said.
         recall: What is asked of the archive, and who came from it.
+        watches: What each camera showed last.
         version: Grows whenever tracks, persons or prototypes change hands.
     """
 
@@ -110,6 +112,7 @@ class LiveSet:
     looks: AppearanceStatistics = field(default_factory=AppearanceStatistics)
     constraints: Constraints = field(default_factory=Constraints)
     recall: Recall = field(default_factory=Recall)
+    watches: dict[CameraId, CameraWatch] = field(default_factory=dict)
     version: int = 0
 
     def tracks_of(self, global_id: GlobalId) -> list[Tracklet]:
