@@ -3,8 +3,8 @@
 Two calibrations never agree. Where they differ, they differ smoothly: a wrong scale, a
 floor that is not flat. So the difference of two positions of one person is modelled as
 a linear function of the place, with a normal prior and normal noise, updated as
-comparisons come (Bishop 2006, section 3.3). What is not known yet is uncertainty, and that weakens the
-floor's evidence instead of falsifying it.
+comparisons come (Bishop 2006, section 3.3). What is not known yet is uncertainty, and
+that weakens the floor's evidence instead of falsifying it.
 """
 
 from dataclasses import dataclass, field
