@@ -30,7 +30,6 @@ _SAFE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
-    "Server": "spoton",
 }
 
 
@@ -55,6 +54,7 @@ def new_request_id() -> str:
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add the request's id and the headers that browsers go by."""
     response.headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID, "")
+    response.headers[hdrs.SERVER] = "spoton"
     response.headers.update(cors_headers(request))
     for name, value in _SAFE_HEADERS.items():
         response.headers.setdefault(name, value)
