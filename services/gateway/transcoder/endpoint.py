@@ -58,6 +58,7 @@ class Endpoint:
             return await self._sockets.answer(visit)
         caller = await authenticate_request(request)
         if visit.route.method == hdrs.METH_GET and not _wants_lines(request):
+            await visit.admit(caller)
             raise HttpProblem(
                 HTTPStatus.UPGRADE_REQUIRED,
                 f"this is a stream: open a WebSocket, or accept {LINES_TYPE}",
