@@ -47,7 +47,8 @@ class Lines:
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: LINES_TYPE})
         answers = aiter(call)
         # A call that is refused at once has a status of its own.
-        first = await anext(answers, None)
+        async with valid_while(caller, self._validity):
+            first = await anext(answers, None)
         await response.prepare(visit.request)
         try:
             async with valid_while(caller, self._validity):
