@@ -1,0 +1,1 @@
+"""One door to SpotOn: accounts, REST, live streams and pictures."""
