@@ -44,9 +44,9 @@ class AccessClaims:
         kind: A user or a service account.
         epoch: Of the account when the token was made: it grows when all earlier
             tokens of the account are revoked.
-        token_id: The token's own id.
+        token_id: The token's own id; that of a user's begins with the id of the login
+            session and a full stop.
         expires_s: When it ends, seconds since 1970 UTC.
-        session_id: Login session that it came from; empty for service accounts.
         roles: Of a user, by environment or `EVERY_ENVIRONMENT`.
         scopes: Of a service account, in each of `environments`.
         environments: Of a service account, or `EVERY_ENVIRONMENT` alone.
@@ -59,11 +59,15 @@ class AccessClaims:
     epoch: int
     token_id: str
     expires_s: float
-    session_id: str = ""
     roles: Mapping[str, Role] = field(default_factory=dict)
     scopes: Sequence[str] = ()
     environments: Sequence[str] = ()
     key_id: str = ""
+
+    @property
+    def login_session_id(self) -> str:
+        """Login session that the token came from; empty if none."""
+        return login_session_of(self.token_id)
 
     def grants(self) -> dict[str, frozenset[str]]:
         """Return the scopes held, by environment."""
@@ -171,6 +175,12 @@ class AccessTokens:
             raise Unauthenticated(_REFUSAL) from None
 
 
+def login_session_of(token_id: str) -> str:
+    """Return the login session that a token came from; empty if none."""
+    session_id, divider, _ = token_id.partition(".")
+    return session_id if divider else ""
+
+
 def claims_payload(
     claims: AccessClaims, *, issuer: str, issued_s: float
 ) -> dict[str, Any]:
@@ -194,7 +204,7 @@ def claims_payload(
         }
     else:
         roles = {one: role.value for one, role in claims.roles.items()}
-        payload |= {"sid": claims.session_id, "roles": roles}
+        payload["roles"] = roles
     return payload
 
 
@@ -233,7 +243,6 @@ def _claims(payload: Mapping[str, Any], key_id: str) -> AccessClaims:
             epoch=int(payload["epoch"]),
             token_id=payload["jti"],
             expires_s=float(payload["exp"]),
-            session_id=str(payload.get("sid", "")),
             roles={
                 str(one): Role(role) for one, role in payload.get("roles", {}).items()
             },

@@ -51,7 +51,7 @@ class RedisRevocations:
         keys = (
             COMPLETE,
             subject_key(claims.subject),
-            session_key(claims.session_id),
+            session_key(claims.login_session_id),
             token_key(claims.token_id),
             signing_key_key(claims.key_id),
         )

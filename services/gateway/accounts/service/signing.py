@@ -167,7 +167,9 @@ class SigningKeys:
 
     def _opened(self, key: SigningKey, sealed: bytes) -> Ed25519PrivateKey | None:
         private_key = self._seal.open(sealed, key.key_id)
-        return private_key and Ed25519PrivateKey.from_private_bytes(private_key)
+        if private_key is None:
+            return None
+        return Ed25519PrivateKey.from_private_bytes(private_key)
 
     async def _make(self, transaction: Transaction, *, after_s: float) -> str:
         """Add a key and return its id."""
