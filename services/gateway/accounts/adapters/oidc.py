@@ -136,8 +136,7 @@ class OidcIssuer:
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
             raise Unauthenticated(_REFUSAL) from None
         several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
-        authorised = claims.get("azp")
-        if (several or authorised) and authorised not in self._settings.audiences:
+        if several and claims.get("azp") not in self._settings.audiences:
             raise Unauthenticated(_REFUSAL)
         if not 1 <= len(claims["sub"]) <= 255 or "\0" in claims["sub"]:
             raise Unauthenticated(_REFUSAL)
