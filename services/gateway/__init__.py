@@ -1,1 +1,1 @@
-"""One door to SpotOn: accounts, REST, live streams and pictures."""
+"""The one door: REST, WebSocket and accounts in front of the mesh."""
