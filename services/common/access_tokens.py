@@ -20,6 +20,9 @@ from services.common.roles import PERSONAL_SCOPES, Role, scopes_of
 ALGORITHM = "EdDSA"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type.
 AUDIENCE = "spoton"
+DEFAULT_ISSUER = "spoton"
+"""`iss` of the gateway's tokens, unless an operator names another."""
+
 LIFETIME_S = 600
 """How long a token is valid at most, seconds."""
 
