@@ -17,7 +17,7 @@ class AuditEntry:
         environment_id: Where; empty when it concerned no environment.
         purpose: Why, as the caller said; may be empty.
         outcome: Name of its gRPC status, such as `OK` or `PERMISSION_DENIED`.
-        request: What was asked, a short text without pictures, vectors or secrets.
+        detail: Why it was refused; empty when it was not.
     """
 
     time_s: float
@@ -26,7 +26,7 @@ class AuditEntry:
     environment_id: str
     purpose: str
     outcome: str
-    request: str = ""
+    detail: str = ""
 
 
 class AuditLog(Protocol):

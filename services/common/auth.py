@@ -37,7 +37,6 @@ Context = aio.ServicerContext[Any, Any]
 PURPOSE_KEY = "spoton-purpose"
 """Metadata in which callers say why."""
 
-_MOST_PURPOSE_CHARACTERS = 500
 _CALLER: ContextVar[Caller] = ContextVar("spoton_caller")
 
 
@@ -227,7 +226,7 @@ class _Audit:
         self._caller = caller
         path = rule.environment_path
         self._environment_id = (rule.environment_of(request) or "") if path else ""
-        self._purpose = call.only(PURPOSE_KEY)[:_MOST_PURPOSE_CHARACTERS]
+        self._purpose = call.only(PURPOSE_KEY)
 
     def require_possible(self) -> None:
         """Return if the call may be made as far as its record is concerned.
@@ -242,7 +241,7 @@ class _Audit:
             raise Unavailable("the call must be recorded, and there is no audit log")
         self._audit_log.require_ready()
 
-    async def record(self, outcome: str) -> None:
+    async def record(self, outcome: str, detail: str = "") -> None:
         """Return once the call is recorded.
 
         Raises:
@@ -256,16 +255,17 @@ class _Audit:
                 environment_id=self._environment_id,
                 purpose=self._purpose,
                 outcome=outcome,
+                detail=detail,
             )
             await self._audit_log.record(entry)
 
     async def record_failure(self, error: Exception) -> None:
         """Record a call that failed; what it failed with matters more than a record."""
-        code = grpc.StatusCode.INTERNAL
+        code, detail = grpc.StatusCode.INTERNAL, ""
         if isinstance(error, SpotOnError):
-            code = code_of(error)
+            code, detail = code_of(error), str(error)
         try:
-            await self.record(code.name)
+            await self.record(code.name, detail)
         except Unavailable:
             # It waits in the queue, and the caller learns why the call failed.
             return

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.common.grpc_server import ServerSettings
-from services.common.mesh.settings import MeshSettings, TlsFiles
+from services.common.mesh.settings import AccessTrust, MeshSettings, TlsFiles
 
 _MESH = "SPOTON_MESH_"
 
@@ -130,8 +130,7 @@ class Environ:
             trust_file=mesh.path("TRUST_FILE"),
             private_key_file=mesh.path("PRIVATE_KEY_FILE"),
             tls=mesh.tls_files(),
-            access_keys=mesh.optional_text("ACCESS_KEYS"),
-            access_issuer=mesh.text("ACCESS_ISSUER", "spoton"),
+            access=mesh.access_trust(),
             audit_address=mesh.optional_text("AUDIT_ADDRESS"),
         )
 
@@ -142,6 +141,14 @@ class Environ:
             return None
         certificate, key, authorities = map(self.path, names)
         return TlsFiles(certificate, key, authorities)
+
+    def access_trust(self) -> AccessTrust | None:
+        """Return how access tokens are verified; None when nothing says how."""
+        names = ("ACCESS_ISSUER", "ACCESS_KEYS_URL", "REVOCATIONS_URL")
+        if not any(map(self.has, (*names, "REVOCATIONS_URL_FILE"))):
+            return None
+        issuer, keys_url = self.text("ACCESS_ISSUER"), self.text("ACCESS_KEYS_URL")
+        return AccessTrust(issuer, keys_url, self.secret("REVOCATIONS_URL"))
 
     def has(self, name: str) -> bool:
         """Return whether a variable is set and not empty."""

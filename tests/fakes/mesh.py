@@ -67,6 +67,6 @@ def user(
         kind=CallerKind.USER,
         grants={name: frozenset(scopes) for name, scopes in grants.items()},
         expires_s=time.time() + min(life_s, 600.0),
-        token_id="t-1",
+        token_id="t-1",  # noqa: S106 - an id.
         address="192.0.2.7",
     )

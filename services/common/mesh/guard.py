@@ -3,13 +3,23 @@
 import contextlib
 from collections.abc import AsyncIterator
 
+import aiohttp
 import structlog
 
+from services.common.access_tokens import AccessTokens
+from services.common.audit_client import reporting
 from services.common.auth import ScopeInterceptor
 from services.common.errors import InvalidInput
+from services.common.grpc_client import open_peer
+from services.common.key_sets import OwnKeySet, RemoteKeySet
 from services.common.mesh.keys import Trust
 from services.common.mesh.policy import LoopbackPolicy, MeshPolicy
-from services.common.mesh.settings import MeshSettings
+from services.common.mesh.settings import AccessTrust, MeshSettings
+from services.common.redis_client import open_redis
+from services.common.revocations import RedisRevocations
+
+AUDITOR = "gateway"
+"""Service that keeps the audit log."""
 
 _NOTHING_CHOSEN = (
     "SPOTON_MESH_TRUST_FILE is required and not set: it holds the public keys by which "
@@ -34,4 +44,24 @@ async def open_guard(settings: MeshSettings) -> AsyncIterator[ScopeInterceptor]:
         _log.warning("callers on this machine are not authenticated")
         yield ScopeInterceptor(LoopbackPolicy())
         return
-    yield ScopeInterceptor(MeshPolicy(settings.service, Trust(settings.trust_file)))
+    async with contextlib.AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        trust, tokens, audit_log = Trust(settings.trust_file), None, None
+        if settings.access is not None:
+            tokens = await enter(_access_tokens(settings.access))
+        if settings.audit_address:
+            channel = open_peer(settings, AUDITOR, settings.audit_address)
+            audit_log = await enter(reporting(await enter(channel)))
+        policy = MeshPolicy(settings.service, trust, tokens)
+        yield ScopeInterceptor(policy, audit_log)
+
+
+@contextlib.asynccontextmanager
+async def _access_tokens(trust: AccessTrust) -> AsyncIterator[AccessTokens]:
+    """Yield what verifies access tokens while the context is open."""
+    async with (
+        aiohttp.ClientSession() as session,
+        open_redis(trust.revocations_url) as redis,
+    ):
+        keys = OwnKeySet(RemoteKeySet(session, trust.keys_url))
+        yield AccessTokens(trust.issuer, keys, RedisRevocations(redis))

@@ -3,8 +3,9 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
+from urllib.parse import unquote
 
 from services.common.caller import EVERY_ENVIRONMENT, EVERY_SCOPE, Caller, CallerKind
 from services.common.errors import Forbidden, Unauthenticated
@@ -43,6 +44,12 @@ class Call:
     peer: str
     metadata: Mapping[str, tuple[str, ...]]
     certificate_names: frozenset[str] = frozenset()
+
+    @property
+    def address(self) -> str:
+        """IP address of the peer, or what gRPC writes if it has none."""
+        _, _, rest = unquote(self.peer).partition(":")
+        return rest.rpartition(":")[0].strip("[]") or self.peer
 
     def only(self, key: str) -> str:
         """Return the value of a key; empty when it is not there.
@@ -86,8 +93,12 @@ class Policy(Protocol):
 class AccessTokens(Protocol):
     """Knows the accounts behind access tokens."""
 
-    async def caller(self, token: str) -> Caller:
+    async def caller(self, token: str, *, address: str = "") -> Caller:
         """Return the caller that a token was made for.
+
+        Args:
+            token: The token.
+            address: Where it came from.
 
         Raises:
             Unauthenticated: The token is not ours, is over, or was revoked.
@@ -151,7 +162,8 @@ class MeshPolicy:
         if authorization and (service_token or claim):
             raise Unauthenticated("the call proves itself in two ways")
         if authorization:
-            return Admission(await self._account(authorization), direct=True)
+            account = await self._account(authorization, call.address)
+            return Admission(account, direct=True)
         if not service_token:
             raise Unauthenticated(
                 "the call needs the metadata authorization, with an access token"
@@ -161,16 +173,16 @@ class MeshPolicy:
             return Admission(self._claimed(service, claim))
         return Admission(_own_identity(service, call.rule))
 
-    async def _account(self, authorization: str) -> Caller:
+    async def _account(self, authorization: str, address: str) -> Caller:
         """Return the account behind the metadata `authorization`."""
         if not authorization.lower().startswith(_BEARER):
             raise Unauthenticated("the metadata authorization must be Bearer <token>")
         token = authorization[len(_BEARER) :].strip()
         if token_type(token) == OPERATOR_TYPE:
-            return read_operator(token, self._trust)
+            return replace(read_operator(token, self._trust), address=address)
         if self._access_tokens is None:
             raise Unauthenticated("this service knows no access tokens")
-        return await self._access_tokens.caller(token)
+        return await self._access_tokens.caller(token, address=address)
 
     def _calling_service(self, token: str, call: Call) -> str:
         """Return which service calls; one that called before costs no signature."""

@@ -1,6 +1,6 @@
 """What a service is told about the trust of the mesh."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -20,6 +20,21 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class AccessTrust:
+    """How the access tokens of people and other systems are verified.
+
+    Attributes:
+        issuer: Who must have issued them.
+        keys_url: Address of the issuer's JWKS.
+        revocations_url: Redis that knows which are revoked; secret.
+    """
+
+    issuer: str
+    keys_url: str
+    revocations_url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class MeshSettings:
     """Whom a service believes, and how it proves itself.
 
@@ -29,8 +44,7 @@ class MeshSettings:
         private_key_file: Its own Ed25519 key, PEM; None when it verifies nothing.
         open_loopback: Whether callers on this machine need not prove who they are.
         tls: Files for mutual TLS; None for plain text.
-        access_keys: File or address of the JWKS of access tokens; empty refuses them.
-        access_issuer: Issuer of access tokens.
+        access: How access tokens are verified; None refuses them.
         audit_address: gRPC target of the audit log; empty when there is none, and
             audited calls are refused to callers who do not come by the gateway.
     """
@@ -40,8 +54,7 @@ class MeshSettings:
     private_key_file: Path | None = None
     open_loopback: bool = False
     tls: TlsFiles | None = None
-    access_keys: str = ""
-    access_issuer: str = "spoton"
+    access: AccessTrust | None = None
     audit_address: str = ""
 
 

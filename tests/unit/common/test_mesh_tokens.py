@@ -48,7 +48,9 @@ class Clock:
 
 def test_a_claim_tells_the_caller_as_it_is(mesh: FakeMesh) -> None:
     """Everything that is known of a caller crosses the mesh."""
-    caller = user({"plaza": {"tracking:read", "sessions:write"}, EVERY_ENVIRONMENT: {"a:b"}})
+    caller = user(
+        {"plaza": {"tracking:read", "sessions:write"}, EVERY_ENVIRONMENT: {"a:b"}}
+    )
     metadata = dict(mesh.identity("gateway").metadata("mapper", caller))
     told = read_caller(metadata[CALLER_KEY], mesh.trust, "mapper", "gateway")
     assert told == caller
