@@ -97,8 +97,11 @@ async def open_accounts(
         proofs = SignedDeviceProofs(config.secret)
         issuer = OidcIssuer(session, config.oidc) if config.oidc else None
         ready = asyncio.ensure_future(_prepare(postgres_dsn, keys))
-        following = asyncio.ensure_future(_follow(ready, publisher, store))
-        stack.push_async_callback(end_tasks, ready, following)
+        following = asyncio.ensure_future(publisher.follow(ready))
+        cleaning = asyncio.ensure_future(_clean(ready, store))
+        for task in (following, cleaning):
+            task.add_done_callback(_tell_failure)
+        stack.push_async_callback(end_tasks, ready, following, cleaning)
         yield Accounts(
             use_cases=UseCases(
                 users=Users(store, hashes, throttle),
@@ -132,17 +135,15 @@ async def _prepare(postgres_dsn: str, keys: SigningKeys) -> None:
             return
 
 
-async def _follow(
-    ready: "asyncio.Future[None]", publisher: RevocationPublisher, store: RowStore
-) -> None:
-    """Keep Redis told of revocations, and remove what is past."""
+def _tell_failure(task: "asyncio.Future[None]") -> None:
+    """Log what ended that should have gone on."""
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("a task of the accounts ended", exc_info=error)
+
+
+async def _clean(ready: "asyncio.Future[None]", store: RowStore) -> None:
+    """Remove what is past, again and again, once the schema is there."""
     await asyncio.wait([ready])
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(publisher.follow())
-        tasks.create_task(_clean(store))
-
-
-async def _clean(store: RowStore) -> None:
     while True:
         try:
             await store.remove_expired()

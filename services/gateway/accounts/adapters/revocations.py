@@ -65,12 +65,13 @@ class RevocationPublisher:
                     commands.eval(_RAISE, 1, key, one.epoch, kept_ms)
                 await commands.execute()
 
-    async def follow(self) -> None:
-        """Write what was missed, again and again.
+    async def follow(self, ready: "asyncio.Future[None]") -> None:
+        """Write what was missed, again and again, once the schema is there.
 
         Everything is written at the start and whenever Redis lost its data: until
         then no token is accepted.
         """
+        await asyncio.wait([ready])
         everything = True
         while True:
             try:
