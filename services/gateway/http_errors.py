@@ -124,20 +124,24 @@ def known_status(error: Exception, request_id: str) -> status_pb2.Status:
 
 def status_problem(status: status_pb2.Status, request_id: str) -> web.Response:
     """Return the answer that tells a status."""
-    http = CODES.get(status.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    http = http_status(status)
     headers: dict[str, str] = {}
     if http in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers[hdrs.RETRY_AFTER] = str(_retry_after_s(status))
     if http is HTTPStatus.UNAUTHORIZED:
         headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="spoton"'
-    body = problem_body(http, status.message, request_id)
-    body |= status_members(status)
-    return _response(http, body, headers)
+    return _response(http, status_body(status, request_id), headers)
 
 
-def status_members(status: status_pb2.Status) -> dict[str, Any]:
-    """Return the members that gRPC adds to a problem: its code and its details."""
-    members: dict[str, Any] = {"code": code_pb2.Code.Name(status.code)}
+def http_status(status: status_pb2.Status) -> HTTPStatus:
+    """Return the HTTP status of a status."""
+    return CODES.get(status.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def status_body(status: status_pb2.Status, request_id: str) -> dict[str, Any]:
+    """Return the problem that tells a status, its code and details included."""
+    members = _problem_body(http_status(status), status.message, request_id)
+    members["code"] = code_pb2.Code.Name(status.code)
     details = []
     for packed in status.details:
         try:
@@ -150,7 +154,7 @@ def status_members(status: status_pb2.Status) -> dict[str, Any]:
     return members
 
 
-def problem_body(http: HTTPStatus, detail: str, request_id: str) -> dict[str, Any]:
+def _problem_body(http: HTTPStatus, detail: str, request_id: str) -> dict[str, Any]:
     """Return the members that every problem has."""
     return {
         "type": "about:blank",
@@ -174,7 +178,7 @@ def _retry_after_s(status: status_pb2.Status) -> int:
 def _plain_problem(
     status: HTTPStatus, detail: str, request_id: str, headers: Mapping[str, str]
 ) -> web.Response:
-    return _response(status, problem_body(status, detail, request_id), headers)
+    return _response(status, _problem_body(status, detail, request_id), headers)
 
 
 def _response(
