@@ -8,7 +8,7 @@ BIN := .venv/bin
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-test install-generator demo run test test-timescale check protos bench eval-models models lock clean
+.PHONY: help install install-dev install-test install-generator demo run test test-timescale check protos permissions bench eval-models models lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -43,6 +43,9 @@ check: install-dev install-generator ## Check format, lint, types, imports and p
 
 protos: install-generator ## Generate the code beside the protos
 	@scripts/protos.sh .venv-protos/bin
+
+permissions: install-dev ## Write the tables of docs/permissions.md from the protos
+	@$(BIN)/python -m scripts.permissions
 
 bench: install-test ## Measure mesh, trackers, history and analytics; writes build/bench*.json
 	@$(BIN)/python -m tests.bench

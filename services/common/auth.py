@@ -179,7 +179,11 @@ def _guarded(
 
 
 class _Inside(AsyncIterator[Any]):
-    """The messages of a stream, none of which leaves the environment of the first."""
+    """The messages of a stream, none of which is about where the caller has no right.
+
+    That all are about the same environment is for the service to see: it answers a
+    message that is not, and the stream goes on.
+    """
 
     def __init__(
         self, messages: AsyncIterator[Any], rule: MethodRule, caller: Caller
@@ -207,7 +211,7 @@ class _Inside(AsyncIterator[Any]):
             return
         named = self._rule.environment_of(message)
         if named and named != self._environment_id:
-            raise Forbidden("the stream may not leave its first environment")
+            require_held(self._rule, self._caller, message)
 
 
 class _Audit:

@@ -5,6 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.mesh import FakeMesh, make_mesh
+from tests.integration.pipeline.conftest import (  # noqa: F401 - fixtures.
+    environment_id,
+    mapper_address,
+    pipeline,
+    pipeline_on,
+)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from services.common.drain import DrainSignal
 from services.common.event_log import Retention
 from services.common.grpc_client import open_channel
 from services.common.grpc_server import ServerSettings, running_server
+from services.common.mesh.policy import Policy
 from services.common.mesh.settings import open_loopback
 from services.common.postgres import migrate
 from services.pipeline.bootstrap import SCHEMA, VERSIONS, wired
@@ -68,14 +69,14 @@ def pipeline_config(
 
 @contextlib.asynccontextmanager
 async def running_pipeline(
-    config: PipelineConfig, open_runner: OpenRunner
+    config: PipelineConfig, open_runner: OpenRunner, policy: Policy | None = None
 ) -> AsyncIterator[RunningPipeline]:
-    """Run a pipeline while the context is open."""
+    """Run a pipeline while the context is open; without a policy for this machine."""
     drain = DrainSignal()
     await migrate(config.postgres_dsn, SCHEMA, VERSIONS)
     async with (
         wired(config, open_runner, drain) as (register, supervisor),
-        running_server(register) as address,
+        running_server(register, policy) as address,
         open_channel(address) as channel,
     ):
         owning = asyncio.create_task(supervisor.run(drain))
