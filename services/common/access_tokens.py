@@ -6,6 +6,8 @@ our own set only, and nothing read from the header but which of them it was.
 """
 
 import json
+import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -32,6 +34,7 @@ MAX_TOKEN_BYTES = 6 * 1024
 LEEWAY_S = 5
 """How far clocks may differ, seconds."""
 
+_TOKEN_ID = re.compile(r"([a-z0-9-]{0,63})\.([0-9]{1,15})\.[0-9a-f]{32}")
 _HEADER_FIELDS = {"alg", "typ", "kid"}
 _REQUIRED = ["iss", "aud", "exp", "nbf", "iat", "jti", "sub"]
 _REFUSAL = "the access token is not valid"
@@ -45,10 +48,7 @@ class AccessClaims:
         subject: Id of the account.
         name: For people.
         kind: A user or a service account.
-        epoch: Of the account when the token was made: it grows when all earlier
-            tokens of the account are revoked.
-        token_id: The token's own id; that of a user's begins with the id of the login
-            session and a full stop.
+        token_id: The token's own id, as `new_token_id` makes it.
         expires_s: When it ends, seconds since 1970 UTC.
         roles: Of a user, by environment or `EVERY_ENVIRONMENT`.
         scopes: Of a service account, in each of `environments`.
@@ -59,18 +59,12 @@ class AccessClaims:
     subject: str
     name: str
     kind: CallerKind
-    epoch: int
     token_id: str
     expires_s: float
     roles: Mapping[str, Role] = field(default_factory=dict)
     scopes: Sequence[str] = ()
     environments: Sequence[str] = ()
     key_id: str = ""
-
-    @property
-    def login_session_id(self) -> str:
-        """Login session that the token came from; empty if none."""
-        return login_session_of(self.token_id)
 
     def grants(self) -> dict[str, frozenset[str]]:
         """Return the scopes held, by environment."""
@@ -178,10 +172,39 @@ class AccessTokens:
             raise Unauthenticated(_REFUSAL) from None
 
 
-def login_session_of(token_id: str) -> str:
-    """Return the login session that a token came from; empty if none."""
-    session_id, divider, _ = token_id.partition(".")
-    return session_id if divider else ""
+@dataclass(frozen=True, slots=True)
+class TokenOrigin:
+    """Where a token came from.
+
+    Attributes:
+        login_session_id: Login session; empty if none.
+        epoch: Of the account when the token was made: it grows when all earlier
+            tokens of the account are revoked.
+    """
+
+    login_session_id: str
+    epoch: int
+
+
+def new_token_id(origin: TokenOrigin) -> str:
+    """Return the id of a new token, which tells where it came from.
+
+    So whoever knows a caller's token id can ask whether the token is revoked, without
+    keeping the token.
+    """
+    return f"{origin.login_session_id}.{origin.epoch}.{uuid.uuid4().hex}"
+
+
+def origin_of(token_id: str) -> TokenOrigin:
+    """Return where a token came from.
+
+    Raises:
+        Unauthenticated: The id is none that we make.
+    """
+    found = _TOKEN_ID.fullmatch(token_id)
+    if found is None:
+        raise Unauthenticated(_REFUSAL)
+    return TokenOrigin(found[1], int(found[2]))
 
 
 def claims_payload(
@@ -198,7 +221,6 @@ def claims_payload(
         "jti": claims.token_id,
         "name": claims.name,
         "kind": claims.kind.value,
-        "epoch": claims.epoch,
     }
     if claims.kind is CallerKind.SERVICE_ACCOUNT:
         payload |= {
@@ -239,11 +261,11 @@ def _claims(payload: Mapping[str, Any], key_id: str) -> AccessClaims:
         kind = CallerKind(payload["kind"])
         if kind is CallerKind.SERVICE or payload["exp"] - payload["iat"] > LIFETIME_S:
             raise Unauthenticated(_REFUSAL)
+        origin_of(payload["jti"])
         return AccessClaims(
             subject=payload["sub"],
             name=str(payload["name"]),
             kind=kind,
-            epoch=int(payload["epoch"]),
             token_id=payload["jti"],
             expires_s=float(payload["exp"]),
             roles={

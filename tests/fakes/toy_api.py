@@ -20,16 +20,22 @@ _FIELD = descriptor_pb2.FieldDescriptorProto
 _METHOD_OF_SERVICE = (6, 0, 2)
 
 
-def _field(name: str, number: int, kind: int, **more: Any) -> descriptor_pb2.FieldDescriptorProto:
+def _field(
+    name: str, number: int, kind: int, **more: Any
+) -> descriptor_pb2.FieldDescriptorProto:
     label = more.pop("label", _FIELD.LABEL_OPTIONAL)
     return _FIELD(name=name, number=number, type=kind, label=label, **more)
 
 
-def _message(name: str, *fields: descriptor_pb2.FieldDescriptorProto) -> descriptor_pb2.DescriptorProto:
+def _message(
+    name: str, *fields: descriptor_pb2.FieldDescriptorProto
+) -> descriptor_pb2.DescriptorProto:
     return descriptor_pb2.DescriptorProto(name=name, field=fields)
 
 
-def _of(name: str, number: int, type_name: str, **more: Any) -> descriptor_pb2.FieldDescriptorProto:
+def _of(
+    name: str, number: int, type_name: str, **more: Any
+) -> descriptor_pb2.FieldDescriptorProto:
     return _field(name, number, _FIELD.TYPE_MESSAGE, type_name=type_name, **more)
 
 

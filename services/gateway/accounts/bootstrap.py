@@ -46,13 +46,16 @@ class Accounts:
     Attributes:
         use_cases: What can be done.
         tokens: Verifies access tokens.
+        revocations: Which of them are revoked.
         routes: What has no RPC.
-        ready: Done once the schema is the newest and there is a key to sign with;
-            waits while PostgreSQL is away, and fails if the keys cannot be opened.
+        ready: Done once the schema is the newest, there is a key to sign with and
+            Redis knows what is revoked; waits while a store is away, and fails if the
+            keys cannot be opened.
     """
 
     use_cases: UseCases
     tokens: AccessTokens
+    revocations: RedisRevocations
     routes: AuthRoutes
     ready: "asyncio.Future[None]"
 
@@ -89,14 +92,15 @@ async def open_accounts(
     store = RowStore(pool, publisher, config.lifetime)
     keys = SigningKeys(store, KeySeal(config.secret), config.issuer)
     throttle = RedisLoginThrottle(redis)
-    tokens = AccessTokens(config.issuer, keys, RedisRevocations(redis))
+    revocations = RedisRevocations(redis)
+    tokens = AccessTokens(config.issuer, keys, revocations)
     hashes = Argon2Hashes(hasher)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(hashes.close)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         proofs = SignedDeviceProofs(config.secret)
         issuer = OidcIssuer(session, config.oidc) if config.oidc else None
-        ready = asyncio.ensure_future(_prepare(postgres_dsn, keys))
+        ready = asyncio.ensure_future(_prepare(postgres_dsn, keys, publisher))
         following = asyncio.ensure_future(publisher.follow(ready))
         cleaning = asyncio.ensure_future(_clean(ready, store))
         for task in (following, cleaning):
@@ -110,6 +114,7 @@ async def open_accounts(
                 auditing=Auditing(store),
             ),
             tokens=tokens,
+            revocations=revocations,
             routes=AuthRoutes(
                 logins=Logins(store, hashes, throttle, proofs, keys),
                 exchanges=Exchanges(store, keys, issuer),
@@ -122,14 +127,17 @@ async def open_accounts(
         )
 
 
-async def _prepare(postgres_dsn: str, keys: SigningKeys) -> None:
-    """Bring the schema up to date, and see that there is a key to sign with."""
+async def _prepare(
+    postgres_dsn: str, keys: SigningKeys, publisher: RevocationPublisher
+) -> None:
+    """Bring the schema up to date, see to a key to sign with, and tell Redis."""
     await migrate(postgres_dsn, SCHEMA, VERSIONS)
     while True:
         try:
             await keys.ensure()
+            await publisher.catch_up(everything=True)
         except Unavailable as error:
-            _log.warning("signing keys wait", cause=error.message)
+            _log.warning("accounts wait", cause=error.message)
             await asyncio.sleep(_RETRY_S)
         else:
             return

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.common.caller import Caller, CallerKind
-from services.common.errors import InvalidInput
+from services.common.errors import Forbidden, InvalidInput
 from services.common.roles import INSTALLATION_SCOPES, SCOPES, Role
 from services.gateway.accounts.domain.accounts import (
     LoginSession,
@@ -320,4 +320,15 @@ def require_user(caller: Caller) -> str:
     """
     if caller.kind is not CallerKind.USER:
         raise InvalidInput("only users have an account of this kind")
+    return caller.subject
+
+
+def require_service(caller: Caller) -> str:
+    """Return the name of the service that calls.
+
+    Raises:
+        Forbidden: The caller is no service of the mesh.
+    """
+    if caller.kind is not CallerKind.SERVICE:
+        raise Forbidden("only services of the mesh report entries")
     return caller.subject

@@ -7,7 +7,7 @@ from typing import Any
 
 from grpc import aio
 
-from services.common.access_tokens import login_session_of
+from services.common.access_tokens import origin_of
 from services.common.caller import Caller
 from services.gateway.accounts import convert
 from services.gateway.accounts.service.auditing import Auditing
@@ -75,7 +75,7 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
     ) -> pb.ListOwnLoginSessionsResponse:
         """Return the login sessions of the user who asks."""
         caller = self._caller()
-        current = login_session_of(caller.token_id)
+        current = _session_of(caller)
         sessions = await self._users.sessions(convert.require_user(caller))
         return pb.ListOwnLoginSessionsResponse(
             login_sessions=[
@@ -165,7 +165,7 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
         """Return the login sessions of a user."""
         user_id = convert.id_from_proto(request.user_id, "user_id")
         sessions = await self._users.sessions(user_id)
-        current = login_session_of(self._caller().token_id)
+        current = _session_of(self._caller())
         return pb.ListLoginSessionsResponse(
             login_sessions=[
                 convert.session_to_proto(one, current=current) for one in sessions
@@ -310,11 +310,17 @@ class AccountsServicer(accounts_pb2_grpc.AccountsServiceServicer):
             convert.report_from_proto(one, f"entries[{index}]")
             for index, one in enumerate(request.entries)
         ]
-        await self._auditing.append(self._caller().subject, reports)
+        reporter = convert.require_service(self._caller())
+        await self._auditing.append(reporter, reports)
         return pb.AppendAuditEntriesResponse()
 
     async def _signing_keys(self) -> list[account_pb2.SigningKey]:
         return convert.keys_to_proto(await self._keys.list(), datetime.now(UTC))
+
+
+def _session_of(caller: Caller) -> str:
+    """Return the login session that a caller's token came from; empty if none."""
+    return origin_of(caller.token_id).login_session_id if caller.token_id else ""
 
 
 def registration(

@@ -68,17 +68,15 @@ class RevocationPublisher:
     async def follow(self, ready: "asyncio.Future[None]") -> None:
         """Write what was missed, again and again, once the schema is there.
 
-        Everything is written at the start and whenever Redis lost its data: until
-        then no token is accepted.
+        Everything is written whenever Redis lost its data: until then no token is
+        accepted.
         """
         await asyncio.wait([ready])
-        everything = True
         while True:
             try:
                 with redis_errors():
-                    everything |= not await self._redis.exists(COMPLETE)
-                await self.catch_up(everything=everything)
-                everything = False
+                    complete = await self._redis.exists(COMPLETE)
+                await self.catch_up(everything=not complete)
             except Unavailable as error:
                 _log.warning("revocations wait", cause=error.message)
             await asyncio.sleep(_EVERY_S)

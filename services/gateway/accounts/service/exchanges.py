@@ -5,7 +5,12 @@ import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from services.common.access_tokens import LIFETIME_S, AccessClaims
+from services.common.access_tokens import (
+    LIFETIME_S,
+    AccessClaims,
+    TokenOrigin,
+    new_token_id,
+)
 from services.common.caller import CallerKind
 from services.common.errors import Forbidden, NotFound, NotReady, Unauthenticated
 from services.gateway.accounts.domain.accounts import Device, ServiceAccount, User
@@ -62,8 +67,7 @@ class Exchanges:
             subject=account.service_account_id,
             name=account.settings.display_name,
             kind=CallerKind.SERVICE_ACCOUNT,
-            epoch=account.epoch,
-            token_id=uuid.uuid4().hex,
+            token_id=new_token_id(TokenOrigin("", account.epoch)),
             expires_s=now_s + LIFETIME_S,
             scopes=account.settings.scopes,
             environments=account.settings.environment_ids,
@@ -92,9 +96,7 @@ class Exchanges:
         now_s = time.time()
         # Whole seconds, and never longer than the issuer vouches.
         lifetime_s = min(LIFETIME_S, int(identity.expires_s - now_s))
-        claims = replace(
-            user_claims(user, uuid.uuid4().hex, now_s), expires_s=now_s + lifetime_s
-        )
+        claims = replace(user_claims(user, "", now_s), expires_s=now_s + lifetime_s)
         return Tokens(await self._signer.sign(claims, now_s), max(0, lifetime_s))
 
     async def _follow(self, identity: ExternalIdentity, device: Device) -> User:

@@ -7,7 +7,13 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.common.access_tokens import LIFETIME_S, AccessClaims
+from services.common.access_tokens import (
+    LIFETIME_S,
+    AccessClaims,
+    TokenOrigin,
+    new_token_id,
+    origin_of,
+)
 from services.common.caller import CallerKind
 from services.common.errors import InvalidInput, Unauthenticated
 from services.gateway.accounts.domain.accounts import Device, User
@@ -150,7 +156,7 @@ class Logins:
         """
         actor = Actor(claims.subject, claims.name, claims.kind, device.address)
         async with self._store.transaction() as transaction:
-            if session_id := claims.login_session_id:
+            if session_id := origin_of(claims.token_id).login_session_id:
                 await transaction.sessions.end(claims.subject, session_id)
                 await transaction.revoke(Revocation(Revoked.SESSION, session_id))
             else:
@@ -196,7 +202,7 @@ class Logins:
 
     async def _tokens(self, user: User, session_id: str, refresh_token: str) -> Tokens:
         now_s = time.time()
-        claims = user_claims(user, f"{session_id}.{uuid.uuid4().hex}", now_s)
+        claims = user_claims(user, session_id, now_s)
         return Tokens(await self._signer.sign(claims, now_s), LIFETIME_S, refresh_token)
 
     async def _end_refused(
@@ -229,14 +235,13 @@ class Logins:
         await self._audit.record(_event("login", actor, "UNAUTHENTICATED"))
 
 
-def user_claims(user: User, token_id: str, now_s: float) -> AccessClaims:
-    """Return what a user's access token says."""
+def user_claims(user: User, session_id: str, now_s: float) -> AccessClaims:
+    """Return what a user's access token says; it may come from no session."""
     return AccessClaims(
         subject=user.user_id,
         name=user.name,
         kind=CallerKind.USER,
-        epoch=user.epoch,
-        token_id=token_id,
+        token_id=new_token_id(TokenOrigin(session_id, user.epoch)),
         expires_s=now_s + LIFETIME_S,
         roles=user.settings.roles,
     )

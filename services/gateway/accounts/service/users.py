@@ -4,7 +4,7 @@ import secrets
 import uuid
 from collections.abc import Sequence
 
-from services.common.access_tokens import login_session_of
+from services.common.access_tokens import origin_of
 from services.common.caller import EVERY_ENVIRONMENT, Caller
 from services.common.errors import (
     Conflict,
@@ -168,6 +168,22 @@ class Users:
             await self._set_password(transaction, user, password_hash, keep="")
         return password
 
+    async def reset_password_of(self, name: str) -> str:
+        """Do the same by name, for whoever has the gateway's own secrets.
+
+        Raises:
+            NotFound: There is no such user with a password.
+        """
+        password = new_password()
+        password_hash = await self._hashes.make(password)
+        async with self._store.transaction() as transaction:
+            found = await transaction.users.password_of(name)
+            if found is None:
+                raise NotFound(f"there is no user {name!r} with a password")
+            user = await transaction.users.lock(found[0])
+            await self._set_password(transaction, user, password_hash, keep="")
+        return password
+
     async def change_password(self, caller: Caller, old: str, new: str) -> None:
         """Change the caller's own password, and end their other sessions.
 
@@ -180,7 +196,8 @@ class Users:
         user = await self.get(caller.subject)
         check_password(new, "new_password", name=user.name)
         # One's own session is a known device: guessing from it disturbs nobody else.
-        device = f"{login_session_of(caller.token_id)}:password"
+        session_id = origin_of(caller.token_id).login_session_id
+        device = f"{session_id or caller.subject}:password"
         await self._throttle.begin(user.name, caller.address, device)
         async with self._store.transaction() as transaction:
             found = await transaction.users.password_of(user.name)
@@ -192,8 +209,7 @@ class Users:
             user = await transaction.users.lock(caller.subject)
             if await transaction.users.password_of(user.name) != found:
                 raise Conflict("the password was changed meanwhile")
-            keep = login_session_of(caller.token_id)
-            await self._set_password(transaction, user, password_hash, keep=keep)
+            await self._set_password(transaction, user, password_hash, keep=session_id)
         await self._throttle.succeeded(user.name, caller.address, device)
 
     async def sessions(self, user_id: str) -> Sequence[LoginSession]:

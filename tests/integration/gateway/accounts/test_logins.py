@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from services.common.access_tokens import origin_of
 from services.common.errors import Unauthenticated
 from services.common.redis_client import open_redis
 from spoton.accounts.v1 import accounts_pb2 as pb
@@ -106,7 +107,7 @@ async def test_refresh_tokens_rotate(server: AccountsServer) -> None:
     assert following["refresh_token"] != tokens["refresh_token"]
     first = await server.accounts.tokens.claims(tokens["access_token"])
     second = await server.accounts.tokens.claims(str(following["access_token"]))
-    assert first.login_session_id == second.login_session_id
+    assert origin_of(first.token_id) == origin_of(second.token_id)
 
 
 async def test_a_session_in_a_cookie(server: AccountsServer) -> None:
