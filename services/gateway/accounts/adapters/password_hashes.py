@@ -61,7 +61,10 @@ class Argon2Hashes:
     def _fits(self, password: str, stored: str) -> bool:
         try:
             return self._hasher.verify(stored, password)
-        except argon2.exceptions.VerificationError:
+        except (
+            argon2.exceptions.VerificationError,
+            argon2.exceptions.InvalidHashError,
+        ):
             return False
 
     async def _run(self, work: Callable[[], _T]) -> _T:
