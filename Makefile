@@ -50,10 +50,11 @@ protos: install-generator ## Generate the code beside the protos
 permissions: install-dev ## Write the tables of docs/permissions.md from the protos
 	@$(BIN)/python -m scripts.permissions
 
-bench: install-test ## Measure mesh, trackers, history and analytics; writes build/bench*.json
+bench: install-test ## Measure mesh, trackers, history, analytics and gateway; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.analytics
+	@$(BIN)/python -m tests.bench.gateway
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)

@@ -15,6 +15,7 @@ from services.gateway.http_errors import HttpProblem, problem_response
 REQUEST_ID_HEADER = "X-Request-Id"
 PURPOSE_HEADER = "X-Purpose"
 TIMEOUT_HEADER = "Request-Timeout"
+LEAST_TIMEOUT_S = 0.01
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -30,7 +31,6 @@ _SAFE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
-    "Server": "spoton",
 }
 
 
@@ -55,6 +55,7 @@ def new_request_id() -> str:
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add the request's id and the headers that browsers go by."""
     response.headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID, "")
+    response.headers[hdrs.SERVER] = "spoton"
     response.headers.update(cors_headers(request))
     for name, value in _SAFE_HEADERS.items():
         response.headers.setdefault(name, value)
@@ -85,7 +86,7 @@ def timeout_s(request: web.Request, usual_s: float, most_s: float) -> float:
     """Return how long the answer may take, as the caller says, seconds.
 
     Raises:
-        InvalidInput: The header is no number of seconds in (0, most_s].
+        InvalidInput: The header is no number of seconds from LEAST_TIMEOUT_S to most_s.
     """
     text = request.headers.get(TIMEOUT_HEADER)
     if text is None:
@@ -94,9 +95,10 @@ def timeout_s(request: web.Request, usual_s: float, most_s: float) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value <= most_s:
+    if not LEAST_TIMEOUT_S <= value <= most_s:
         raise InvalidInput(
-            f"must be seconds, above 0 and at most {most_s:g}", field=TIMEOUT_HEADER
+            f"must be seconds, from {LEAST_TIMEOUT_S:g} to {most_s:g}",
+            field=TIMEOUT_HEADER,
         )
     return value
 
