@@ -117,7 +117,7 @@ class Environ:
         Without any choice the settings believe nobody, and nothing serves with them.
         """
         service = self.prefix.removeprefix("SPOTON_").rstrip("_").lower()
-        mesh = Environ(_MESH, self._variables)
+        mesh = self.beside(_MESH)
         if mesh.flag("OPEN_LOOPBACK", default=False):
             if mesh.has("TRUST_FILE"):
                 raise ConfigError(
@@ -167,6 +167,16 @@ class Environ:
         """Return texts with commas between them; none when it is not set."""
         text = self._variables.get(self.prefix + name, default)
         return tuple(one.strip() for one in text.split(",") if one.strip())
+
+    def beside(self, prefix: str) -> "Environ":
+        """Return the variables of another prefix, in the same environment."""
+        return Environ(prefix, self._variables)
+
+    def optional_secret(self, name: str) -> str:
+        """Return a secret like `secret`; empty when it is not set."""
+        if self.has(name) or self.has(f"{name}_FILE"):
+            return self.secret(name)
+        return ""
 
     def has(self, name: str) -> bool:
         """Return whether a variable is set and not empty."""

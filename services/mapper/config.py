@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from services.common.environ import Environ
+from cryptography.fernet import Fernet, MultiFernet
+
+from services.common.environ import ConfigError, Environ
 from services.common.grpc_server import ServerSettings
+from services.common.outgoing.policy import AddressPolicy
 
 DEFAULT_PORT = 7104
 
@@ -16,11 +19,15 @@ class MapperConfig:
         server: Where to listen.
         postgres_dsn: Connection string of the role that owns the schema `mapper`.
         max_stream_age_s: Age at which streams are asked to reopen.
+        sources: Which addresses cameras may have.
+        cipher: What their credentials are encrypted with; None keeps none.
     """
 
     server: ServerSettings
     postgres_dsn: str = field(repr=False)
     max_stream_age_s: float
+    sources: AddressPolicy
+    cipher: MultiFernet | None = field(repr=False)
 
 
 def config_from_environ(environ: Environ) -> MapperConfig:
@@ -33,4 +40,20 @@ def config_from_environ(environ: Environ) -> MapperConfig:
         server=environ.server_settings(DEFAULT_PORT),
         postgres_dsn=environ.secret("POSTGRES_DSN"),
         max_stream_age_s=environ.number("MAX_STREAM_AGE_S", 1800.0, least=1.0),
+        sources=environ.beside("SPOTON_SOURCES_").address_policy(),
+        cipher=_cipher(environ),
     )
+
+
+def _cipher(environ: Environ) -> MultiFernet | None:
+    """Return what encrypts: CREDENTIALS_KEY, the newest of several keys first."""
+    text = environ.optional_secret("CREDENTIALS_KEY")
+    if not text:
+        return None
+    try:
+        return MultiFernet([Fernet(key.strip()) for key in text.split(",")])
+    except ValueError:
+        raise ConfigError(
+            f"{environ.prefix}CREDENTIALS_KEY must be 32 bytes in URL-safe base64, or "
+            "several such keys with commas between them"
+        ) from None
