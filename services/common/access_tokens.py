@@ -6,6 +6,8 @@ our own set only, and nothing read from the header but which of them it was.
 """
 
 import json
+import re
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,6 +22,9 @@ from services.common.roles import PERSONAL_SCOPES, Role, scopes_of
 ALGORITHM = "EdDSA"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type.
 AUDIENCE = "spoton"
+DEFAULT_ISSUER = "spoton"
+"""`iss` of the gateway's tokens, unless an operator names another."""
+
 LIFETIME_S = 600
 """How long a token is valid at most, seconds."""
 
@@ -29,6 +34,7 @@ MAX_TOKEN_BYTES = 6 * 1024
 LEEWAY_S = 5
 """How far clocks may differ, seconds."""
 
+_TOKEN_ID = re.compile(r"([a-z0-9-]{0,63})\.([0-9]{1,15})\.[0-9a-f]{32}")
 _HEADER_FIELDS = {"alg", "typ", "kid"}
 _REQUIRED = ["iss", "aud", "exp", "nbf", "iat", "jti", "sub"]
 _REFUSAL = "the access token is not valid"
@@ -42,11 +48,8 @@ class AccessClaims:
         subject: Id of the account.
         name: For people.
         kind: A user or a service account.
-        epoch: Of the account when the token was made: it grows when all earlier
-            tokens of the account are revoked.
-        token_id: The token's own id.
+        token_id: The token's own id, as `new_token_id` makes it.
         expires_s: When it ends, seconds since 1970 UTC.
-        session_id: Login session that it came from; empty for service accounts.
         roles: Of a user, by environment or `EVERY_ENVIRONMENT`.
         scopes: Of a service account, in each of `environments`.
         environments: Of a service account, or `EVERY_ENVIRONMENT` alone.
@@ -56,10 +59,8 @@ class AccessClaims:
     subject: str
     name: str
     kind: CallerKind
-    epoch: int
     token_id: str
     expires_s: float
-    session_id: str = ""
     roles: Mapping[str, Role] = field(default_factory=dict)
     scopes: Sequence[str] = ()
     environments: Sequence[str] = ()
@@ -171,6 +172,41 @@ class AccessTokens:
             raise Unauthenticated(_REFUSAL) from None
 
 
+@dataclass(frozen=True, slots=True)
+class TokenOrigin:
+    """Where a token came from.
+
+    Attributes:
+        login_session_id: Login session; empty if none.
+        epoch: Of the account when the token was made: it grows when all earlier
+            tokens of the account are revoked.
+    """
+
+    login_session_id: str
+    epoch: int
+
+
+def new_token_id(origin: TokenOrigin) -> str:
+    """Return the id of a new token, which tells where it came from.
+
+    So whoever knows a caller's token id can ask whether the token is revoked, without
+    keeping the token.
+    """
+    return f"{origin.login_session_id}.{origin.epoch}.{uuid.uuid4().hex}"
+
+
+def origin_of(token_id: str) -> TokenOrigin:
+    """Return where a token came from.
+
+    Raises:
+        Unauthenticated: The id is none that we make.
+    """
+    found = _TOKEN_ID.fullmatch(token_id)
+    if found is None:
+        raise Unauthenticated(_REFUSAL)
+    return TokenOrigin(found[1], int(found[2]))
+
+
 def claims_payload(
     claims: AccessClaims, *, issuer: str, issued_s: float
 ) -> dict[str, Any]:
@@ -185,7 +221,6 @@ def claims_payload(
         "jti": claims.token_id,
         "name": claims.name,
         "kind": claims.kind.value,
-        "epoch": claims.epoch,
     }
     if claims.kind is CallerKind.SERVICE_ACCOUNT:
         payload |= {
@@ -194,7 +229,7 @@ def claims_payload(
         }
     else:
         roles = {one: role.value for one, role in claims.roles.items()}
-        payload |= {"sid": claims.session_id, "roles": roles}
+        payload["roles"] = roles
     return payload
 
 
@@ -226,14 +261,13 @@ def _claims(payload: Mapping[str, Any], key_id: str) -> AccessClaims:
         kind = CallerKind(payload["kind"])
         if kind is CallerKind.SERVICE or payload["exp"] - payload["iat"] > LIFETIME_S:
             raise Unauthenticated(_REFUSAL)
+        origin_of(payload["jti"])
         return AccessClaims(
             subject=payload["sub"],
             name=str(payload["name"]),
             kind=kind,
-            epoch=int(payload["epoch"]),
             token_id=payload["jti"],
             expires_s=float(payload["exp"]),
-            session_id=str(payload.get("sid", "")),
             roles={
                 str(one): Role(role) for one, role in payload.get("roles", {}).items()
             },

@@ -7,7 +7,8 @@ which tokens are revoked, and none is accepted until the gateway has written it 
 
 from redis.asyncio import Redis
 
-from services.common.access_tokens import AccessClaims
+from services.common.access_tokens import AccessClaims, origin_of
+from services.common.caller import Caller
 from services.common.errors import Unavailable
 from services.common.redis_client import redis_errors
 
@@ -48,17 +49,30 @@ class RedisRevocations:
         Raises:
             Unavailable: Redis is away, or does not know all that is revoked.
         """
+        return await self._covers(claims.subject, claims.token_id, claims.key_id)
+
+    async def covers_caller(self, caller: Caller) -> bool:
+        """Return whether the token that a caller came with was revoked since.
+
+        Raises:
+            Unauthenticated: The caller came with no access token.
+            Unavailable: Redis is away, or does not know all that is revoked.
+        """
+        return await self._covers(caller.subject, caller.token_id, "")
+
+    async def _covers(self, subject: str, token_id: str, key_id: str) -> bool:
+        origin = origin_of(token_id)
         keys = (
             COMPLETE,
-            subject_key(claims.subject),
-            session_key(claims.session_id),
-            token_key(claims.token_id),
-            signing_key_key(claims.key_id),
+            subject_key(subject),
+            session_key(origin.login_session_id),
+            token_key(token_id),
+            signing_key_key(key_id),
         )
         with redis_errors():
             complete, epoch, *others = await self._redis.mget(keys)
         if complete is None:
             raise Unavailable("which tokens are revoked is not known yet")
-        if epoch is not None and claims.epoch < int(epoch):
+        if epoch is not None and origin.epoch < int(epoch):
             return True
         return any(one is not None for one in others)

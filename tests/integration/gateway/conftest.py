@@ -1,0 +1,141 @@
+"""A gateway before a real mapper, and callers whom it knows."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from redis.asyncio import Redis
+
+from services.common.caller import EVERY_ENVIRONMENT
+from services.common.drain import DrainSignal
+from services.common.grpc_errors import ErrorInterceptor
+from services.common.grpc_server import running_server
+from services.common.redis_client import open_redis
+from services.gateway.app import Ports, build_app
+from services.gateway.bootstrap import open_channels
+from services.gateway.http_server import serving
+from services.gateway.idempotency import KeptAnswers
+from services.gateway.transcoder.api import Api, shipped_api
+from services.gateway.transcoder.peers import Peers
+from services.gateway.transcoder.unary import Deadlines
+from services.mapper.bootstrap import open_mapper
+from tests.fakes.gateway import KeptAudit, KnownCallers, ShownCaller, caller
+from tests.fakes.toy_api import ToyServer, toy_api
+
+SCOPES = frozenset({"environments:read", "environments:write", "toys:use"})
+TOY_API = toy_api()
+HEADERS_S = 0.5
+"""Shorter than in earnest, so that the test of slow clients is short."""
+
+
+@pytest.fixture
+def callers() -> KnownCallers:
+    """Give the callers that the gateway knows: one of all environments, one of one."""
+    admin = caller("admin", {EVERY_ENVIRONMENT: SCOPES})
+    plaza = caller("plaza", {"plaza": SCOPES})
+    return KnownCallers({"admin-token": admin, "plaza-token": plaza})
+
+
+@pytest.fixture
+def audit() -> KeptAudit:
+    """Give an audit log to look into."""
+    return KeptAudit()
+
+
+@pytest.fixture
+async def mapper_address(postgres_dsn: str) -> AsyncIterator[str]:
+    """Give the address of a running mapper."""
+    async with (
+        open_mapper(postgres_dsn, DrainSignal()) as mapper,
+        running_server(mapper.register) as address,
+    ):
+        await mapper.ready
+        yield address
+
+
+@asynccontextmanager
+async def running_gateway(
+    api: Api,
+    addresses: dict[str, str],
+    callers: KnownCallers,
+    audit: KeptAudit,
+    redis: Redis,
+) -> AsyncIterator[str]:
+    """Give the address of a gateway before services."""
+    async with open_channels(addresses) as channels:
+        ports = Ports(
+            peers=Peers(channels, ShownCaller()),
+            authenticator=callers,
+            tickets=callers,
+            validity=callers,
+            audit=audit,
+            kept=KeptAnswers(redis),
+            deadlines=Deadlines(10.0, 20.0),
+            origins=frozenset({"https://floor.example"}),
+        )
+        async with serving(
+            build_app(api, ports), "127.0.0.1:0", headers_s=HEADERS_S
+        ) as address:
+            yield f"http://{address}"
+
+
+@pytest.fixture
+async def redis(valkey_url: str) -> AsyncIterator[Redis]:
+    """Give an empty Valkey."""
+    async with open_redis(valkey_url) as client:
+        yield client
+
+
+@pytest.fixture
+def toys() -> ToyServer:
+    """Give the service that no code of the gateway knows."""
+    return ToyServer(TOY_API)
+
+
+@pytest.fixture
+async def toy_address(toys: ToyServer) -> AsyncIterator[str]:
+    """Give the address of the running toys."""
+    server = aio.server(interceptors=(ErrorInterceptor(),))
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    toys.register(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    await health_servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+    yield f"127.0.0.1:{port}"
+    await server.stop(0)
+
+
+@pytest.fixture
+async def gateway(
+    toy_address: str, callers: KnownCallers, audit: KeptAudit, redis: Redis
+) -> AsyncIterator[str]:
+    """Give the address of a gateway before the toys."""
+    addresses = {"toys": toy_address}
+    async with running_gateway(TOY_API, addresses, callers, audit, redis) as address:
+        yield address
+
+
+@pytest.fixture
+async def http(gateway: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """Give a client who is an admin, of the gateway before the toys."""
+    headers = {"Authorization": "Bearer admin-token"}
+    async with aiohttp.ClientSession(gateway, headers=headers) as session:
+        yield session
+
+
+@pytest.fixture
+async def mapper(
+    mapper_address: str, callers: KnownCallers, audit: KeptAudit, redis: Redis
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """Give a client who is an admin, of a gateway before the mapper."""
+    headers = {"Authorization": "Bearer admin-token"}
+    addresses = {"mapper": mapper_address}
+    async with (
+        running_gateway(shipped_api(), addresses, callers, audit, redis) as address,
+        aiohttp.ClientSession(address, headers=headers) as session,
+    ):
+        yield session
