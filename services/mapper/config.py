@@ -1,5 +1,7 @@
 """Configuration of the service, read from the environment once."""
 
+import base64
+import hashlib
 from dataclasses import dataclass, field
 
 from cryptography.fernet import Fernet, MultiFernet
@@ -9,6 +11,7 @@ from services.common.grpc_server import ServerSettings
 from services.common.outgoing.policy import AddressPolicy
 
 DEFAULT_PORT = 7104
+_LEAST_SECRET_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,20 @@ def config_from_environ(environ: Environ) -> MapperConfig:
 
 
 def _cipher(environ: Environ) -> MultiFernet | None:
-    """Return what encrypts: CREDENTIALS_KEY, the newest of several keys first."""
-    text = environ.optional_secret("CREDENTIALS_KEY")
+    """Return what encrypts: by SECRET, the newest of several secrets first."""
+    text = environ.optional_secret("SECRET")
     if not text:
         return None
-    try:
-        return MultiFernet([Fernet(key.strip()) for key in text.split(",")])
-    except ValueError:
+    secrets = [one.strip() for one in text.split(",")]
+    if any(len(one) < _LEAST_SECRET_CHARACTERS for one in secrets):
         raise ConfigError(
-            f"{environ.prefix}CREDENTIALS_KEY must be 32 bytes in URL-safe base64, or "
-            "several such keys with commas between them"
-        ) from None
+            f"{environ.prefix}SECRET must have at least {_LEAST_SECRET_CHARACTERS} "
+            "random characters; several secrets have commas between them"
+        )
+    return cipher_of(*secrets)
+
+
+def cipher_of(*secrets: str) -> MultiFernet:
+    """Return what encrypts with the first of some secrets and decrypts with all."""
+    digests = (hashlib.sha256(one.encode()).digest() for one in secrets)
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(one)) for one in digests])

@@ -9,9 +9,7 @@ from psycopg.rows import TupleRow
 from services.common.errors import NotReady
 from services.common.outgoing.url import Credentials
 
-_NO_KEY = (
-    "no credentials of cameras can be kept: SPOTON_MAPPER_CREDENTIALS_KEY is not set"
-)
+_NO_KEY = "no credentials of cameras can be kept: SPOTON_MAPPER_SECRET is not set"
 
 
 class CameraCredentialsTable:
@@ -77,8 +75,8 @@ class CameraCredentialsTable:
             content = json.loads(self._cipher.decrypt(bytes(row[0])))
         except InvalidToken:
             raise NotReady(
-                "the credentials were kept with a key that is not in "
-                "SPOTON_MAPPER_CREDENTIALS_KEY any more"
+                "the credentials were kept with a secret that is not in "
+                "SPOTON_MAPPER_SECRET any more"
             ) from None
         if content[:2] != [environment_id, camera_id]:
             raise NotReady("the credentials that are kept are of another camera")

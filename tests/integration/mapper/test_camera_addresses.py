@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import MultiFernet
 from grpc import aio
 
 from services.common.drain import DrainSignal
@@ -15,6 +15,7 @@ from services.common.grpc_errors import error_from_rpc
 from services.common.grpc_server import running_server
 from services.common.outgoing.policy import policy_from_texts
 from services.mapper.bootstrap import open_mapper
+from services.mapper.config import cipher_of
 from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
 
 Stub = mapper_pb2_grpc.MapperServiceStub
@@ -23,13 +24,13 @@ PASSWORD = "correct-horse"  # noqa: S105 - of the test.
 ADDRESS = "rtsp://cam.example.org:8554/live?channel=1"
 WITH_PASSWORD = ADDRESS.replace("//", f"//viewer:{PASSWORD}@")
 SOURCES = policy_from_texts(("rtsp",), ("*.example.org",), ("10.0.0.0/8",))
-OLD, NEW = Fernet.generate_key(), Fernet.generate_key()
+OLD, NEW = "o" * 32, "n" * 32
 
 
 @pytest.fixture
 async def stub(postgres_dsn: str) -> AsyncIterator[Stub]:
     """Give a client of a mapper that allows some addresses."""
-    async with mapper(postgres_dsn, MultiFernet([Fernet(OLD)])) as opened:
+    async with mapper(postgres_dsn, cipher_of(OLD)) as opened:
         yield opened
 
 
@@ -204,15 +205,15 @@ async def test_keys_are_renewed_and_needed(
 ) -> None:
     """A new key first in the list, the old one behind it; without it, a clear no."""
     await create(stub, environment_id, WITH_PASSWORD)
-    both = MultiFernet([Fernet(NEW), Fernet(OLD)])
+    both = cipher_of(NEW, OLD)
     async with mapper(postgres_dsn, both) as renewed:
         assert (await credentials(renewed, environment_id))[2] == PASSWORD
-    for cipher in (MultiFernet([Fernet(NEW)]), None):
+    for cipher in (cipher_of(NEW), None):
         async with mapper(postgres_dsn, cipher) as other:
             with pytest.raises(aio.AioRpcError) as failure:
                 await credentials(other, environment_id)
             assert failure.value.code().name == "FAILED_PRECONDITION"
-            assert "SPOTON_MAPPER_CREDENTIALS_KEY" in (failure.value.details() or "")
+            assert "SPOTON_MAPPER_SECRET" in (failure.value.details() or "")
     async with mapper(postgres_dsn, None) as keyless:
         with pytest.raises(aio.AioRpcError) as failure:
             await update(keyless, environment_id, WITH_PASSWORD, keep=False)
