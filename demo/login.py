@@ -28,10 +28,11 @@ def curl_lines(http: str, environment_id: str, password: str | None) -> Iterator
         password: Of the administrator; None leaves its place to be filled.
     """
     said = f'{{"name": "{ADMIN}", "password": "{password or "…"}"}}'
+    program = 'import json, sys; print(json.load(sys.stdin)["access_token"])'
     yield (
         f"TOKEN=$(curl -s http://{http}/v1/auth/login "
         f"-H 'Content-Type: application/json' -d '{said}' "
-        "| python3 -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])')"
+        f"| python3 -c '{program}')"
     )
     yield (
         f"curl -s http://{http}/v1/environments/{environment_id}/sessions "

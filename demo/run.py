@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.progress import Progress

@@ -1,4 +1,4 @@
-"""The administrator of a stack: made at the first start, and never kept in the clear."""
+"""The administrator of a stack: made at the first start, the password kept nowhere."""
 
 import asyncio
 import os

@@ -1,6 +1,7 @@
-"""Give a user a new password, and print it: `python -m services.gateway.reset_password NAME`.
+"""Give a user a new password, and print it.
 
-For whoever has the gateway's secrets, when no administrator can log in.
+`python -m services.gateway.reset_password NAME`, for whoever has the gateway's
+secrets, when no administrator can log in.
 """
 
 import sys

@@ -83,11 +83,13 @@ class AccountsServer:
 
     Attributes:
         accounts: What is served.
-        http: Client of its HTTP routes.
+        url: Of its HTTP routes.
+        http: Client of them.
         channel: To its RPCs.
     """
 
     accounts: Accounts
+    url: str
     http: aiohttp.ClientSession
     channel: aio.Channel
 
@@ -161,7 +163,7 @@ async def running_accounts(
         register = accounts.registration(current_caller)
         address = await enter(running_server(register, policy))
         jar = aiohttp.DummyCookieJar()
-        session = aiohttp.ClientSession(f"http://{http}", cookie_jar=jar)
-        yield AccountsServer(
-            accounts, await enter(session), await enter(open_channel(address))
-        )
+        url = f"http://{http}"
+        session = await enter(aiohttp.ClientSession(url, cookie_jar=jar))
+        channel = await enter(open_channel(address))
+        yield AccountsServer(accounts, url, session, channel)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import jwt
@@ -19,7 +19,7 @@ from services.common.access_tokens import (
     AccessClaims,
     claims_payload,
 )
-from services.common.errors import NotReady
+from services.common.errors import NotReady, Unavailable
 from services.gateway.accounts.domain.accounts import SigningKey
 from services.gateway.accounts.domain.revoking import Revocation, Revoked
 from services.gateway.accounts.service.ports import Store, Transaction
@@ -29,6 +29,9 @@ ACTIVATE_AFTER_S = 60.0
 
 FRESH_S = 30.0
 """Age at which known public keys are read again, seconds."""
+
+STALE_S = 3600.0
+"""Age up to which they are used while the store is away, seconds."""
 
 _RETRY_S = 1.0
 
@@ -117,7 +120,7 @@ class SigningKeys:
             Unavailable: The store is away.
         """
         async with self._store.transaction() as transaction:
-            return [key for key, _ in await transaction.signing_keys.all()]
+            return [key for key, _ in await self._read(transaction)]
 
     async def jwks(self) -> dict[str, Any]:
         """Return the public keys as a JSON Web Key Set.
@@ -135,12 +138,11 @@ class SigningKeys:
         """
         age_s = self._clock() - self._read_s
         if age_s > FRESH_S or (key_id not in self._known and age_s > _RETRY_S):
-            keys = await self.list()
-            self._known = {
-                key.key_id: Ed25519PublicKey.from_public_bytes(key.public_key)
-                for key in keys
-            }
-            self._read_s = self._clock()
+            try:
+                await self.list()
+            except Unavailable:
+                if key_id not in self._known or age_s > STALE_S:
+                    raise
         return self._known.get(key_id)
 
     async def sign(self, claims: AccessClaims, issued_s: float) -> str:
@@ -151,7 +153,7 @@ class SigningKeys:
             Unavailable: The store is away.
         """
         async with self._store.transaction() as transaction:
-            keys = await transaction.signing_keys.all()
+            keys = await self._read(transaction)
         for key, sealed in keys:
             # The newest whose time has come.
             if key.activate_time.timestamp() > issued_s:
@@ -164,6 +166,18 @@ class SigningKeys:
                     headers={"kid": key.key_id, "typ": TOKEN_TYPE},
                 )
         raise NotReady("there is no key to sign with")
+
+    async def _read(
+        self, transaction: Transaction
+    ) -> Sequence[tuple[SigningKey, bytes]]:
+        """Return the keys, and know their public halves from here on."""
+        keys = await transaction.signing_keys.all()
+        self._known = {
+            key.key_id: Ed25519PublicKey.from_public_bytes(key.public_key)
+            for key, _ in keys
+        }
+        self._read_s = self._clock()
+        return keys
 
     def _opened(self, key: SigningKey, sealed: bytes) -> Ed25519PrivateKey | None:
         private_key = self._seal.open(sealed, key.key_id)
