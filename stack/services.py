@@ -40,7 +40,7 @@ SERVICES: Mapping[str, Service] = {
     "detector": Service("services.detector"),
     "reid": Service("services.reid", postgres=True, redis=True, s3=True),
     "tracker": Service("services.tracker"),
-    "mapper": Service("services.mapper", postgres=True, redis=True),
+    "mapper": Service("services.mapper", postgres=True, redis=True, secret=True),
     "pipeline": Service(
         "services.pipeline",
         postgres=True,

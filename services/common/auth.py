@@ -7,7 +7,7 @@ policy who calls, enforces both, and has audited calls written down.
 import math
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -113,7 +113,7 @@ class ScopeInterceptor(BehaviourInterceptor):
     def wrap_stream(self, method: str, behaviour: StreamBehaviour) -> StreamBehaviour:
         """Put the checks in front of a behaviour with many answers."""
 
-        async def checked(request: Any, context: Context) -> AsyncIterator[Any]:
+        async def opened(request: Any, context: Context) -> AsyncIterator[Any]:
             rule = rule_of(method)
             admission, call = await self._admit(rule, context)
             caller = admission.caller
@@ -124,15 +124,9 @@ class ScopeInterceptor(BehaviourInterceptor):
             else:
                 require_held(rule, caller, request)
             answers = behaviour(request, context)
-            if caller.expires_s == math.inf:
-                async for answer in answers:
-                    yield answer
-                return
-            async for answer in answers:
-                _require_valid(caller)
-                yield answer
+            return answers if caller.expires_s == math.inf else _valid(answers, caller)
 
-        return checked
+        return lambda request, context: _Answers(opened(request, context))
 
     async def _admit(
         self, rule: MethodRule, context: Context
@@ -173,7 +167,8 @@ def _guarded(
     messages: AsyncIterator[Any], rule: MethodRule, caller: Caller
 ) -> AsyncIterator[Any]:
     """Return the messages of a stream, checked if there is anything to check."""
-    if not rule.environment_path and caller.expires_s == math.inf:
+    anywhere = not rule.environment_path or caller.environments(rule.scope) is None
+    if anywhere and caller.expires_s == math.inf:
         return messages
     return _Inside(messages, rule, caller)
 
@@ -212,6 +207,33 @@ class _Inside(AsyncIterator[Any]):
         named = self._rule.environment_of(message)
         if named and named != self._environment_id:
             require_held(self._rule, self._caller, message)
+
+
+class _Answers(AsyncIterator[Any]):
+    """The answers of a stream that is yet to be opened.
+
+    Once it is, the awaitables are the stream's own: nothing is between it and whoever
+    reads.
+    """
+
+    def __init__(self, opened: Awaitable[AsyncIterator[Any]]) -> None:
+        self._opened = opened
+        self._next: Callable[[], Awaitable[Any]] = self._first
+
+    def __anext__(self) -> Awaitable[Any]:
+        return self._next()
+
+    async def _first(self) -> Any:
+        answers = await self._opened
+        self._next = aiter(answers).__anext__
+        return await self._next()
+
+
+async def _valid(answers: AsyncIterator[Any], caller: Caller) -> AsyncIterator[Any]:
+    """Yield answers until the caller's token is over."""
+    async for answer in answers:
+        _require_valid(caller)
+        yield answer
 
 
 class _Audit:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from services.common.grpc_server import ServerSettings
 from services.common.mesh.settings import AccessTrust, MeshSettings, TlsFiles
+from services.common.outgoing.policy import AddressPolicy, policy_from_texts
 
 _MESH = "SPOTON_MESH_"
 
@@ -116,7 +117,7 @@ class Environ:
         Without any choice the settings believe nobody, and nothing serves with them.
         """
         service = self.prefix.removeprefix("SPOTON_").rstrip("_").lower()
-        mesh = Environ(_MESH, self._variables)
+        mesh = self.beside(_MESH)
         if mesh.flag("OPEN_LOOPBACK", default=False):
             if mesh.has("TRUST_FILE"):
                 raise ConfigError(
@@ -149,6 +150,33 @@ class Environ:
             return None
         issuer, keys_url = self.text("ACCESS_ISSUER"), self.text("ACCESS_KEYS_URL")
         return AccessTrust(issuer, keys_url, self.secret("REVOCATIONS_URL"))
+
+    def address_policy(self) -> AddressPolicy:
+        """Return which addresses may be opened: SCHEMES, HOSTS and NETWORKS."""
+        try:
+            return policy_from_texts(
+                self.listed("SCHEMES", "rtsps,https"),
+                self.listed("HOSTS"),
+                self.listed("NETWORKS"),
+            )
+        except ValueError as error:
+            names = f"{self.prefix}SCHEMES, HOSTS or NETWORKS"
+            raise ConfigError(f"{names} cannot be used: {error}") from None
+
+    def listed(self, name: str, default: str = "") -> tuple[str, ...]:
+        """Return texts with commas between them; none when it is not set."""
+        text = self._variables.get(self.prefix + name, default)
+        return tuple(one.strip() for one in text.split(",") if one.strip())
+
+    def beside(self, prefix: str) -> "Environ":
+        """Return the variables of another prefix, in the same environment."""
+        return Environ(prefix, self._variables)
+
+    def optional_secret(self, name: str) -> str:
+        """Return a secret like `secret`; empty when it is not set."""
+        if self.has(name) or self.has(f"{name}_FILE"):
+            return self.secret(name)
+        return ""
 
     def has(self, name: str) -> bool:
         """Return whether a variable is set and not empty."""

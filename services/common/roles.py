@@ -37,7 +37,7 @@ INSTALLATION_SCOPES = frozenset({"accounts:read", "accounts:write", "audit:read"
 PERSONAL_SCOPES = frozenset({"profile:read", "profile:write"})
 """Scopes over one's own account, which every user holds without any grant."""
 
-SERVICE_SCOPES = frozenset({"audit:write"})
+SERVICE_SCOPES = frozenset({"audit:write", "credentials:read"})
 """Scopes that only services of the mesh hold, never a person or service account."""
 
 SCOPES: Mapping[Role, frozenset[str]] = {

@@ -208,6 +208,18 @@ class MapperServicer(mapper_pb2_grpc.MapperServiceServicer):
         await self._do.cameras.delete(*ids, etag_from_proto(request.etag, "etag"))
         return pb.DeleteCameraResponse()
 
+    async def GetCameraCredentials(
+        self, request: pb.GetCameraCredentialsRequest, context: Context
+    ) -> pb.GetCameraCredentialsResponse:
+        """Return what a camera's address is opened with."""
+        ids = ids_from_proto(request, "camera_id")
+        url, kept = await self._do.cameras.credentials(*ids)
+        return pb.GetCameraCredentialsResponse(
+            url=url,
+            username=kept.username if kept else "",
+            password=kept.password if kept else "",
+        )
+
     async def CreateZone(
         self, request: pb.CreateZoneRequest, context: Context
     ) -> pb.CreateZoneResponse:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -128,12 +128,17 @@ class Trust:
         Raises:
             Unauthenticated: No member has such a key.
         """
-        if self._monotonic() - self._looked_s > _LOOK_EVERY_S:
-            self._look_again()
+        self.version()
         try:
             return self._keys[key_id]
         except KeyError:
             raise Unauthenticated("the token's key is not of the mesh") from None
+
+    def version(self) -> Hashable:
+        """Return what changes whenever the keys do, so that verdicts may be kept."""
+        if self._monotonic() - self._looked_s > _LOOK_EVERY_S:
+            self._look_again()
+        return self._stamp
 
     def _look_again(self) -> None:
         """Read the file if it has changed."""

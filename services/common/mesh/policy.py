@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 from urllib.parse import unquote
 
 from services.common.caller import EVERY_ENVIRONMENT, EVERY_SCOPE, Caller, CallerKind
@@ -26,7 +26,9 @@ FORWARDERS = frozenset({"gateway"})
 AUTHORIZATION_KEY = "authorization"
 _BEARER = "bearer "
 _LOOPBACK_PEERS = ("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "unix:")
-_MOST_KNOWN_TOKENS = 1024
+_MOST_KNOWN_TOKENS = 4096
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,8 @@ class MeshPolicy:
         self._service = service
         self._trust = trust
         self._access_tokens = access_tokens
-        self._clock = clock
-        self._known: dict[str, tuple[str, float]] = {}
+        self._services: _Verdicts[str] = _Verdicts(trust, clock)
+        self._callers: _Verdicts[tuple[str, Caller]] = _Verdicts(trust, clock)
 
     async def admit(self, call: Call) -> Admission:
         """Return who makes a call; see Policy."""
@@ -185,14 +187,10 @@ class MeshPolicy:
         return await self._access_tokens.caller(token, address=address)
 
     def _calling_service(self, token: str, call: Call) -> str:
-        """Return which service calls; one that called before costs no signature."""
-        service, until_s = self._known.get(token, ("", 0.0))
-        if self._clock() >= until_s:
-            self._known.pop(token, None)
-            service, until_s = read_service(token, self._trust, self._service)
-            if len(self._known) >= _MOST_KNOWN_TOKENS:
-                self._known.clear()
-            self._known[token] = (service, until_s)
+        """Return which service calls."""
+        service = self._services.of(
+            token, lambda: read_service(token, self._trust, self._service)
+        )
         if call.certificate_names and service not in call.certificate_names:
             raise Unauthenticated(f"the certificate is not of {service}")
         return service
@@ -201,10 +199,43 @@ class MeshPolicy:
         """Return the caller on whose behalf a service calls."""
         if service not in FORWARDERS:
             raise Forbidden(f"{service} may not call on behalf of others")
-        caller = read_caller(claim, self._trust, self._service, service)
+        issuer, caller = self._callers.of(
+            claim, lambda: read_caller(claim, self._trust, self._service)
+        )
+        if issuer != service:
+            raise Unauthenticated("the caller claim is not of the service that calls")
         if caller.kind is CallerKind.SERVICE:
             raise Unauthenticated("a service is no caller on whose behalf to act")
         return caller
+
+
+class _Verdicts(Generic[_T]):
+    """What tokens were found to say: to verify one again costs more than a call.
+
+    Nothing is kept beyond its token's life, nor when the keys of the mesh change.
+    """
+
+    def __init__(self, trust: Trust, clock: Callable[[], float]) -> None:
+        self._trust = trust
+        self._clock = clock
+        self._version = trust.version()
+        self._kept: dict[str, tuple[_T, float]] = {}
+
+    def of(self, token: str, read: Callable[[], tuple[_T, float]]) -> _T:
+        """Return what a token says.
+
+        Args:
+            token: The token.
+            read: Verifies it; returns what it says and when it ends.
+        """
+        version = self._trust.version()
+        if version != self._version or len(self._kept) >= _MOST_KNOWN_TOKENS:
+            self._kept.clear()
+            self._version = version
+        kept = self._kept.get(token)
+        if kept is None or self._clock() >= kept[1]:
+            kept = self._kept[token] = read()
+        return kept[0]
 
 
 def _own_identity(service: str, rule: MethodRule) -> Caller:

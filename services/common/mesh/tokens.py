@@ -82,17 +82,17 @@ def read_service(token: str, trust: Trust, audience: str) -> tuple[str, float]:
     return str(claims["iss"]), float(claims["exp"])
 
 
-def read_caller(token: str, trust: Trust, audience: str, issuer: str) -> Caller:
-    """Return the caller that `issuer` claims.
+def read_caller(
+    token: str, trust: Trust, audience: str
+) -> tuple[tuple[str, Caller], float]:
+    """Return a caller with who claims it, and when the claim ends.
 
     Raises:
-        Unauthenticated: The claim is not of that issuer, or cannot be believed.
+        Unauthenticated: The claim cannot be believed.
     """
     claims = _verified(token, trust, CALLER_TYPE, audience)
-    if claims["iss"] != issuer:
-        raise Unauthenticated("the caller claim is not of the service that calls")
     try:
-        return Caller(
+        caller = Caller(
             subject=_text(claims["sub"]),
             name=_text(claims["name"]),
             kind=CallerKind(claims["kind"]),
@@ -101,6 +101,7 @@ def read_caller(token: str, trust: Trust, audience: str, issuer: str) -> Caller:
             token_id=_text(claims["tid"]),
             address=_text(claims["addr"]),
         )
+        return (str(claims["iss"]), caller), float(claims["exp"])
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Unauthenticated("the caller claim says too little") from None
 

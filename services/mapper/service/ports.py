@@ -4,6 +4,7 @@ from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
+from services.common.outgoing.url import Credentials
 from services.mapper.domain.environment import (
     Calibration,
     Camera,
@@ -91,6 +92,21 @@ class FloorPlans(Protocol):
         """Delete one; NotFound when there is none."""
 
 
+class CameraCredentials(Protocol):
+    """Credentials of cameras' addresses."""
+
+    async def put(
+        self, environment_id: str, camera_id: str, credentials: Credentials
+    ) -> None:
+        """Keep some, in place of those before; NotReady when none may be kept."""
+
+    async def find(self, environment_id: str, camera_id: str) -> Credentials | None:
+        """Return those of a camera; None when there are none."""
+
+    async def forget(self, environment_id: str, camera_id: str) -> None:
+        """Forget those of a camera."""
+
+
 class Transaction(Protocol):
     """All that is stored, within one transaction."""
 
@@ -113,6 +129,10 @@ class Transaction(Protocol):
     @property
     def calibrations(self) -> Calibrations:
         """Calibrations of cameras."""
+
+    @property
+    def credentials(self) -> CameraCredentials:
+        """Credentials of cameras' addresses."""
 
     @property
     def floor_plans(self) -> FloorPlans:

@@ -3,6 +3,8 @@
 import base64
 import json
 import stat
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import jwt
@@ -17,6 +19,8 @@ from services.common.mesh.keys import (
     load_signing_key,
     trust_document,
 )
+from services.common.mesh.methods import declared_methods
+from services.common.mesh.policy import Call, MeshPolicy
 from services.common.mesh.tokens import (
     read_caller,
     read_operator,
@@ -52,8 +56,8 @@ def test_a_claim_tells_the_caller_as_it_is(mesh: FakeMesh) -> None:
         {"plaza": {"tracking:read", "sessions:write"}, EVERY_ENVIRONMENT: {"a:b"}}
     )
     metadata = dict(mesh.identity("gateway").metadata("mapper", caller))
-    told = read_caller(metadata[CALLER_KEY], mesh.trust, "mapper", "gateway")
-    assert told == caller
+    told, _ = read_caller(metadata[CALLER_KEY], mesh.trust, "mapper")
+    assert told == ("gateway", caller)
 
 
 def test_a_service_token_is_kept_until_half_of_its_life(mesh: FakeMesh) -> None:
@@ -69,6 +73,49 @@ def test_a_service_token_is_kept_until_half_of_its_life(mesh: FakeMesh) -> None:
     assert second != first
     clock.now_s = NOW - 3600
     assert identity.metadata("mapper") not in (first, second)
+
+
+def test_a_claim_is_kept_for_the_same_caller_only(mesh: FakeMesh) -> None:
+    """Whatever a claim says, another caller gets another, and an old one is renewed."""
+    clock = Clock(NOW)
+    identity = MeshIdentity(mesh.keys["gateway"], clock)
+    caller = replace(user({"plaza": {"a:b"}}), expires_s=NOW + 600)
+    others = (
+        replace(caller, subject="u-2"),
+        replace(caller, name="another"),
+        replace(caller, kind=CallerKind.SERVICE_ACCOUNT),
+        replace(caller, grants={"plaza": frozenset({"a:b", "a:c"})}),
+        replace(caller, expires_s=NOW + 601),
+        replace(caller, token_id="t-2"),  # noqa: S106 - an id.
+        replace(caller, address="192.0.2.8"),
+    )
+    claim = dict(identity.metadata("mapper", caller))[CALLER_KEY]
+    assert dict(identity.metadata("mapper", replace(caller)))[CALLER_KEY] == claim
+    for other in others:
+        assert dict(identity.metadata("mapper", other))[CALLER_KEY] != claim
+    assert dict(identity.metadata("reid", caller))[CALLER_KEY] != claim
+    clock.now_s += 31
+    assert dict(identity.metadata("mapper", caller))[CALLER_KEY] != claim
+
+
+async def test_a_verdict_ends_with_its_key(tmp_path: Path) -> None:
+    """A token that was believed is not any more once its key is taken out."""
+    mesh = make_mesh(tmp_path)
+    clock = Clock(0.0)
+    trust = Trust(tmp_path / "trust.json", clock)
+    policy = MeshPolicy("mapper", trust)
+    metadata = {
+        key: (value,)
+        for key, value in mesh.identity("gateway").metadata("mapper", user({}))
+    }
+    call = Call(declared_methods()[0], "", metadata)
+    for _ in range(2):
+        assert (await policy.admit(call)).caller.subject == "u-1"
+    left = {name: key for name, key in mesh.keys.items() if name != "gateway"}
+    (tmp_path / "trust.json").write_text(trust_document(left))
+    clock.now_s = 6.0
+    with pytest.raises(Unauthenticated):
+        await policy.admit(call)
 
 
 def test_a_service_token_tells_which_service_calls(mesh: FakeMesh) -> None:
@@ -90,7 +137,7 @@ def test_a_token_of_another_kind_is_refused(mesh: FakeMesh) -> None:
             read_service(token, mesh.trust, "mapper")
     for token in (service, operator):
         with pytest.raises(Unauthenticated):
-            read_caller(token, mesh.trust, "mapper", "gateway")
+            read_caller(token, mesh.trust, "mapper")
     for token in (service, claim):
         with pytest.raises(Unauthenticated):
             read_operator(token, mesh.trust)
@@ -115,8 +162,6 @@ def test_an_operator_token_is_of_the_operator(mesh: FakeMesh) -> None:
 
 def mesh_operator_token(mesh: FakeMesh, member: str) -> str:
     """Return an operator token signed by a member, valid now."""
-    import time
-
     return sign_operator(mesh.keys[member], "me", time.time())
 
 
@@ -143,7 +188,7 @@ def test_a_claim_of_nonsense_is_refused(mesh: FakeMesh, change: dict) -> None:
         headers={"kid": key.key_id, "typ": "spoton-caller+jwt"},
     )
     with pytest.raises(Unauthenticated):
-        read_caller(forged, mesh.trust, "mapper", "gateway")
+        read_caller(forged, mesh.trust, "mapper")
 
 
 def test_keys_are_made_once_and_private(tmp_path: Path) -> None:
