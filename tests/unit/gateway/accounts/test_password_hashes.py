@@ -47,8 +47,10 @@ async def test_a_flood_is_refused_rather_than_kept(hashes: Argon2Hashes) -> None
     """Few run at once, a bounded number waits, and the rest is told to come back."""
     results = await asyncio.gather(
         *(hashes.make("x" * 20) for _ in range(MOST_WAITING + 10)),
+        hashes.fits("x", None, known=True),
         return_exceptions=True,
     )
+    assert results.pop() is False, "a known device waits with the others"
     assert sum(isinstance(one, Overloaded) for one in results) == 10
     assert AT_ONCE < MOST_WAITING
     await hashes.make("afterwards it goes on")
