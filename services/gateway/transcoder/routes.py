@@ -112,7 +112,7 @@ def _routes(api: Api, rpc: Rpc) -> Iterator[Route]:
             template=template,
             rpc=rpc,
             rule=rule,
-            requests=plan_requests(rpc, rule, template, api.pool),
+            requests=plan_requests(rpc, rule, template, api),
             environment=environment,
             environment_variable=next(naming, None),
             max_body_bytes=min(

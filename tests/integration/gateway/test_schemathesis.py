@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 from redis.asyncio import Redis
 
@@ -21,7 +20,7 @@ from stack.launcher import Stack, running
 from stack.ports import BASE_VARIABLE, free_ports, ports_from_environment
 from stack.services import SERVICES
 from tests.fakes.gateway import KeptAudit, KnownCallers, caller
-from tests.integration.gateway.running import running_gateway
+from tests.integration.gateway.running import client, running_gateway
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 REPOSITORY = Path(__file__).parents[3]
@@ -93,7 +92,7 @@ async def _make_plaza(address: str) -> None:
     headers = {"Authorization": "Bearer tester-token"}
     plaza = {"environment_id": "plaza", "floors": [{"floor_id": "ground"}]}
     async with (
-        aiohttp.ClientSession(address, headers=headers) as session,
+        client(address, headers=headers) as session,
         session.post("/v1/environments", json=plaza) as answer,
     ):
         assert answer.status == 200
