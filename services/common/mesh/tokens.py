@@ -10,9 +10,10 @@ from typing import Any
 
 import jwt
 
-from services.common.caller import EVERY_ENVIRONMENT, EVERY_SCOPE, Caller, CallerKind
+from services.common.caller import EVERY_ENVIRONMENT, Caller, CallerKind
 from services.common.errors import Unauthenticated
 from services.common.mesh.keys import SigningKey, Trust
+from services.common.roles import SCOPES, Role
 
 SERVICE_TYPE = "spoton-service+jwt"
 CALLER_TYPE = "spoton-caller+jwt"
@@ -58,7 +59,7 @@ def sign_caller(key: SigningKey, audience: str, caller: Caller, now_s: float) ->
 
 
 def sign_operator(key: SigningKey, name: str, now_s: float) -> str:
-    """Return a token that holds every scope at every service of a stack."""
+    """Return a token of an administrator at every service of a stack."""
     until_s = now_s + OPERATOR_LIFE_S
     claims = {"sub": OPERATOR, "name": name}
     return _signed(key, OPERATOR_TYPE, OPERATOR_AUDIENCE, now_s, until_s, claims)
@@ -119,7 +120,7 @@ def read_operator(token: str, trust: Trust) -> Caller:
         subject=OPERATOR,
         name=str(claims.get("name", "")),
         kind=CallerKind.SERVICE_ACCOUNT,
-        grants={EVERY_ENVIRONMENT: EVERY_SCOPE},
+        grants={EVERY_ENVIRONMENT: SCOPES[Role.ADMIN]},
         expires_s=float(claims["exp"]),
     )
 

@@ -29,6 +29,7 @@ from services.common.mesh.tokens import (
     sign_operator,
     sign_service,
 )
+from services.common.roles import SERVICE_SCOPES
 from tests.fakes.mesh import FakeMesh, make_mesh, user
 
 NOW = 1_900_000_000.0
@@ -152,10 +153,11 @@ def test_old_and_future_tokens_are_refused(mesh: FakeMesh, now_s: float) -> None
 
 
 def test_an_operator_token_is_of_the_operator(mesh: FakeMesh) -> None:
-    """No other member makes one."""
+    """No other member makes one, and it opens nothing that is for services alone."""
     caller = read_operator(mesh_operator_token(mesh, "operator"), mesh.trust)
     assert caller.kind is CallerKind.SERVICE_ACCOUNT
-    assert caller.holds("anything:at-all", "anywhere")
+    assert caller.holds("environments:write", "anywhere")
+    assert not any(caller.holds(scope, "anywhere") for scope in SERVICE_SCOPES)
     with pytest.raises(Unauthenticated):
         read_operator(mesh_operator_token(mesh, "pipeline"), mesh.trust)
 
