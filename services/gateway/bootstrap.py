@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 import structlog
+from aiohttp import web
 from grpc import aio
 
 from services.common.auth import current_caller
@@ -24,8 +26,9 @@ from services.gateway.accounts.access import (
     StoredAudit,
 )
 from services.gateway.accounts.bootstrap import open_accounts
-from services.gateway.accounts.http import add_routes
-from services.gateway.app import Ports, build_app
+from services.gateway.accounts.http import AuthRoutes, add_routes
+from services.gateway.accounts.http_described import PATH_ITEMS
+from services.gateway.app import DOCUMENTED, Ports, build_app
 from services.gateway.authentication import NobodyKnown
 from services.gateway.config import OWN_AUDIENCES, GatewayConfig
 from services.gateway.health import Readiness, health_app
@@ -104,7 +107,7 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[str]:
             serving(health_app(readiness), config.server.metrics_listen)
         )
         app = build_app(
-            shipped_api(), ports, [lambda app: add_routes(app, accounts.routes)]
+            shipped_api(), ports, [partial(_add_accounts, routes=accounts.routes)]
         )
         server, _, health = await start_server(
             config.server.listen,
@@ -121,6 +124,12 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[str]:
         finally:
             readiness.stopping = True
             await health.set_serving(False)
+
+
+def _add_accounts(app: web.Application, *, routes: AuthRoutes) -> None:
+    """Add the routes of accounts, and what describes them."""
+    add_routes(app, routes)
+    app[DOCUMENTED].update(PATH_ITEMS)
 
 
 async def _serve_when(ready: "asyncio.Future[None]", health: Health) -> None:
