@@ -70,6 +70,13 @@ class Rpc:
         """Return the descriptor of its answers."""
         return cast(Descriptor, self.response.DESCRIPTOR)
 
+    @property
+    def answers_secrets(self) -> bool:
+        """Return whether its answers hold a secret, such as a new password."""
+        return any(
+            field.GetOptions().debug_redact for field in self.response_type.fields
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
