@@ -8,7 +8,7 @@ BIN := .venv/bin
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-test install-generator demo run test test-attacks test-timescale check protos permissions bench eval-models models lock clean
+.PHONY: help install install-dev install-test install-generator demo run test test-attacks test-timescale check protos permissions bench eval-models models fit lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -50,10 +50,11 @@ protos: install-generator ## Generate the code beside the protos
 permissions: install-dev ## Write the tables of docs/permissions.md from the protos
 	@$(BIN)/python -m scripts.permissions
 
-bench: install-test ## Measure mesh, trackers, history, analytics and gateway; writes build/bench*.json
+bench: install-test ## Measure mesh, trackers, history, analytics, identities and gateway; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.analytics
+	@$(BIN)/python -m tests.bench.identities
 	@$(BIN)/python -m tests.bench.gateway
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
@@ -61,6 +62,10 @@ eval-models: install-test ## Measure every model and tracker that can run here; 
 
 models: install ## List the models; FETCH="a b" fetches, VERIFY=1 checks all files that are here
 	@$(BIN)/python -m services.common.models $(if $(FETCH),fetch $(FETCH),$(if $(VERIFY),verify,list))
+
+fit: install ## Learn what scores are worth at a site: ENVIRONMENT=plaza, MODEL names an embedder; draws build/fit-*.svg
+	@: $${ENVIRONMENT:?names the site}
+	@$(BIN)/python -m services.reid.fit --environment "$$ENVIRONMENT" --model "$$MODEL" --picture "build/fit-$$ENVIRONMENT.svg" $(ARGS)
 
 lock: ## Pin the requirements anew
 	@scripts/lock.sh
