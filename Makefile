@@ -8,7 +8,7 @@ BIN := .venv/bin
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-test install-generator demo run test test-timescale check protos permissions bench eval-models models lock clean
+.PHONY: help install install-dev install-test install-generator demo run test test-attacks test-timescale check protos permissions bench eval-models models lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -34,6 +34,9 @@ run: install ## Run stores and services until Ctrl-C
 test: install-test ## Run all tests; ARGS="-k name" goes to pytest
 	@scripts/test.sh $(ARGS)
 
+test-attacks: install-test ## Run the tests that attack the system; `make test` runs them too
+	@scripts/test.sh tests/attacks $(ARGS)
+
 test-timescale: install-dev ## Run the tests of history on a TimescaleDB: DSN=postgresql://…
 	@: $${DSN:?names a TimescaleDB whose user may make databases}
 	@SPOTON_TEST_TIMESCALE_DSN="$$DSN" $(BIN)/python -m pytest tests/integration/analytics $(ARGS)
@@ -47,10 +50,11 @@ protos: install-generator ## Generate the code beside the protos
 permissions: install-dev ## Write the tables of docs/permissions.md from the protos
 	@$(BIN)/python -m scripts.permissions
 
-bench: install-test ## Measure mesh, trackers, history and analytics; writes build/bench*.json
+bench: install-test ## Measure mesh, trackers, history, analytics and proofs; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.analytics
+	@$(BIN)/python -m tests.bench.guard
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)
