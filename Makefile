@@ -34,8 +34,8 @@ run: install ## Run stores and services until Ctrl-C
 test: install-test ## Run all tests; ARGS="-k name" goes to pytest
 	@scripts/test.sh $(ARGS)
 
-test-attacks: install-test ## Run the tests that attack the system; `make test` runs them too
-	@scripts/test.sh tests/attacks $(ARGS)
+test-attacks: install-dev ## Run the attacks, which are part of `make test` too; each must be refused
+	@$(BIN)/python -m pytest tests/attacks $(ARGS)
 
 test-timescale: install-dev ## Run the tests of history on a TimescaleDB: DSN=postgresql://…
 	@: $${DSN:?names a TimescaleDB whose user may make databases}
@@ -50,10 +50,11 @@ protos: install-generator ## Generate the code beside the protos
 permissions: install-dev ## Write the tables of docs/permissions.md from the protos
 	@$(BIN)/python -m scripts.permissions
 
-bench: install-test ## Measure mesh, trackers, history, analytics and proofs; writes build/bench*.json
+bench: install-test ## Measure mesh, trackers, history, analytics and gateway; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.analytics
+	@$(BIN)/python -m tests.bench.gateway
 	@$(BIN)/python -m tests.bench.guard
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md

@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -15,7 +16,9 @@ from services.gateway.authentication import (
     Validity,
 )
 from services.gateway.cors import ORIGINS, answer_preflights
+from services.gateway.documentation import add_documentation
 from services.gateway.idempotency import KeptAnswers
+from services.gateway.openapi.document import document
 from services.gateway.request_context import add_headers, tell_failures
 from services.gateway.sockets import OPEN, close_all
 from services.gateway.transcoder.admission import Recorder
@@ -23,12 +26,18 @@ from services.gateway.transcoder.api import Api
 from services.gateway.transcoder.endpoint import Endpoint
 from services.gateway.transcoder.lines import Lines
 from services.gateway.transcoder.peers import Peers
-from services.gateway.transcoder.routes import all_routes, route_tree
+from services.gateway.transcoder.routes import Route, all_routes, route_tree
 from services.gateway.transcoder.socket_streams import SocketStreams
 from services.gateway.transcoder.unary import Deadlines, Unary
 
+DOCUMENTED: web.AppKey[dict[str, dict[str, Any]]] = web.AppKey("documented", dict)
+"""By path: OpenAPI path items of routes that are written by hand."""
+
 Extension = Callable[[web.Application], None]
-"""Adds routes that are written by hand; they go before those of the protos."""
+"""Adds routes that are written by hand, and describes them in `DOCUMENTED`.
+
+They go before those of the protos.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,8 @@ def build_app(
     """
     app = web.Application(middlewares=[tell_failures, answer_preflights])
     app[ORIGINS] = ports.origins
+    documented: dict[str, dict[str, Any]] = {}
+    app[DOCUMENTED] = documented
     app[OPEN] = weakref.WeakSet()
     app.on_shutdown.append(close_all)
     app[AUTHENTICATOR] = ports.authenticator
@@ -79,15 +90,19 @@ def build_app(
     app.on_response_prepare.append(add_headers)
     for extend in extensions:
         extend(app)
-    app.router.add_route("*", "/{path:.*}", _endpoint(api, ports).answer)
+    routes = all_routes(api)
+    described = document(api, routes, ports.deadlines, documented)
+    add_documentation(app, described)
+    answer = _endpoint(routes, ports).answer
+    app.router.add_route("*", r"/{path:[\s\S]*}", answer)
     return app
 
 
-def _endpoint(api: Api, ports: Ports) -> Endpoint:
+def _endpoint(routes: tuple[Route, ...], ports: Ports) -> Endpoint:
     """Wire what answers the routes of the protos."""
     audit = Recorder(ports.audit)
     return Endpoint(
-        route_tree(all_routes(api)),
+        route_tree(routes),
         Unary(ports.peers, ports.deadlines, ports.kept),
         Lines(ports.peers, ports.validity, audit),
         SocketStreams(ports.peers, ports.validity, audit),

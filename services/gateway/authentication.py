@@ -136,9 +136,7 @@ async def authenticate_websocket(
 
 
 @contextlib.asynccontextmanager
-async def valid_while(
-    caller: Caller, validity: Validity, *, recheck_s: float = RECHECK_S
-) -> AsyncIterator[None]:
+async def valid_while(caller: Caller, validity: Validity) -> AsyncIterator[None]:
     """End the block when the caller's right ends.
 
     Raises:
@@ -146,7 +144,7 @@ async def valid_while(
     """
     try:
         async with asyncio.timeout(None) as limit:
-            watching = asyncio.create_task(_watch(caller, validity, limit, recheck_s))
+            watching = asyncio.create_task(_watch(caller, validity, limit))
             try:
                 yield
             finally:
@@ -157,20 +155,18 @@ async def valid_while(
         raise
 
 
-async def _watch(
-    caller: Caller, validity: Validity, limit: asyncio.Timeout, recheck_s: float
-) -> None:
+async def _watch(caller: Caller, validity: Validity, limit: asyncio.Timeout) -> None:
     """Let `limit` expire once the caller's right has ended."""
     while True:
         left_s = caller.expires_s - time.time()
-        await asyncio.sleep(max(0.0, min(recheck_s, left_s)))
+        await asyncio.sleep(max(0.0, min(RECHECK_S, left_s)))
         try:
             await validity.check(caller)
         except Unauthenticated:
             limit.reschedule(asyncio.get_running_loop().time())
             return
         except Unavailable:
-            await asyncio.sleep(recheck_s)
+            await asyncio.sleep(RECHECK_S)
 
 
 async def _first_message(socket: web.WebSocketResponse) -> tuple[str, str]:

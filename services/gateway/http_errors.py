@@ -109,17 +109,32 @@ def problem_response(error: Exception, request_id: str) -> web.Response:
 
 def known_status(error: Exception, request_id: str) -> status_pb2.Status:
     """Return the status of an error, with a fixed text where it is a fault of ours."""
-    if isinstance(error, aio.AioRpcError):
-        status = status_from_rpc(error)
-    elif isinstance(error, SpotOnError):
-        status = status_from_error(error)
-    else:
-        status = status_pb2.Status(code=code_pb2.INTERNAL)
+    status = _status(error)
     if status.code in CODES:
         return status
-    _log.error("request failed", request_id=request_id, exc_info=error)
+    if isinstance(error, aio.AioRpcError):
+        details = error.details()
+        _log.error("a service failed", request_id=request_id, details=details)
+    else:
+        _log.error("request failed", request_id=request_id, exc_info=error)
     message = f"internal error, request {request_id}"
     return status_pb2.Status(code=code_pb2.INTERNAL, message=message)
+
+
+def outcome(error: Exception) -> str:
+    """Return the name of the status that tells an error, for the audit log."""
+    if isinstance(error, HttpProblem):
+        return "INVALID_ARGUMENT"
+    code = _status(error).code
+    return str(code_pb2.Code.Name(code)) if code in CODES else "INTERNAL"
+
+
+def _status(error: Exception) -> status_pb2.Status:
+    if isinstance(error, aio.AioRpcError):
+        return status_from_rpc(error)
+    if isinstance(error, SpotOnError):
+        return status_from_error(error)
+    return status_pb2.Status(code=code_pb2.INTERNAL)
 
 
 def status_problem(status: status_pb2.Status, request_id: str) -> web.Response:
@@ -145,7 +160,9 @@ def status_body(status: status_pb2.Status, request_id: str) -> dict[str, Any]:
     details = []
     for packed in status.details:
         try:
-            details.append(json_format.MessageToDict(packed))
+            details.append(
+                json_format.MessageToDict(packed, preserving_proto_field_name=True)
+            )
         except (TypeError, ValueError):
             # A type that we do not know, or bytes that are none of it.
             details.append({"@type": packed.type_url})

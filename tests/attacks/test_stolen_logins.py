@@ -180,6 +180,14 @@ async def test_waiting_is_not_prolonged_by_trying(redis: Redis) -> None:
     await throttle.begin("someone", "192.0.2.1", "")
 
 
+async def test_an_attempt_that_was_not_decided_does_not_count(redis: Redis) -> None:
+    """Whoever was sent away for the crowd may try again at once."""
+    throttle = RedisLoginThrottle(redis)
+    for _ in range(20):
+        await throttle.begin("someone", "192.0.2.1", "")
+        await throttle.taken_back("someone", "192.0.2.1", "")
+
+
 ESCALATIONS = {
     "a viewer lists users": (
         {"*": Role.VIEWER},

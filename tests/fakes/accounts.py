@@ -145,12 +145,13 @@ async def running_accounts(
     *,
     oidc: OidcSettings | None = None,
     hasher: PasswordHasher = QUICK,
+    pool_timeout_s: float = 5.0,
 ) -> AsyncIterator[AccountsServer]:
     """Serve accounts on free ports while the context is open, once they are ready."""
     policy = TokenPolicy()
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        pool = await enter(open_pool(postgres_dsn, "gateway"))
+        pool = await enter(open_pool(postgres_dsn, "gateway", timeout_s=pool_timeout_s))
         redis = await enter(open_redis(redis_url))
         accounts = await enter(
             open_accounts(config(oidc=oidc), postgres_dsn, pool, redis, hasher=hasher)

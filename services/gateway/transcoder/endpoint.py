@@ -3,10 +3,10 @@
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
-from google.rpc import code_pb2
 
 from services.gateway.authentication import authenticate_request
-from services.gateway.http_errors import HttpProblem, known_status
+from services.gateway.http_errors import HttpProblem, outcome
+from services.gateway.request_context import OPERATION
 from services.gateway.sockets import wants_socket
 from services.gateway.transcoder.admission import Recorder, Visit
 from services.gateway.transcoder.lines import LINES_TYPE, Lines
@@ -41,13 +41,12 @@ class Endpoint:
         route = _route(request, found)
         if route is None:
             return _other_method(request, found)
+        request[OPERATION] = route.rpc.full_name
         visit = Visit(request, route, found.segments)
         try:
             response = await self._answer(visit)
         except Exception as error:
-            if route.rpc.audited and not visit.recorded:
-                status = known_status(error, visit.request_id)
-                await self._audit.record(visit, code_pb2.Code.Name(status.code))
+            await self._audit.record(visit, outcome(error))
             raise
         await self._audit.record(visit, "OK")
         return response
@@ -61,6 +60,7 @@ class Endpoint:
             return await self._sockets.answer(visit)
         caller = await authenticate_request(request)
         if visit.route.method == hdrs.METH_GET and not _wants_lines(request):
+            await visit.admit(caller)
             raise HttpProblem(
                 HTTPStatus.UPGRADE_REQUIRED,
                 f"this is a stream: open a WebSocket, or accept {LINES_TYPE}",

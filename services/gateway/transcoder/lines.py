@@ -64,7 +64,7 @@ class Lines:
 
 async def _write(response: web.StreamResponse, visit: Visit, answer: Message) -> None:
     """Write one line; a reader that does not take it is cut off."""
-    line = message_to_json(answer, visit.route.requests.pool) + b"\n"
+    line = message_to_json(answer, visit.route.requests.writer) + b"\n"
     async with asyncio.timeout(WRITE_S):
         await response.write(line)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from aiohttp import hdrs, web
 from google.protobuf.message import Message
-from google.rpc import code_pb2
 
 from services.common.caller import Caller
 from services.common.tasks import end_tasks
@@ -16,7 +15,7 @@ from services.gateway.authentication import (
     authenticate_websocket,
     valid_while,
 )
-from services.gateway.http_errors import known_status, status_body
+from services.gateway.http_errors import known_status, outcome, status_body
 from services.gateway.json_text import json_bytes
 from services.gateway.sockets import close_failed, new_socket, send, until_closed
 from services.gateway.transcoder.admission import Recorder, Visit
@@ -93,18 +92,18 @@ class SocketStreams:
                 problem = {"@error": status_body(status, visit.request_id)}
                 await send(visit.request, socket, json_bytes(problem).decode())
             await close_failed(socket, status)
-        await self._audit.record(visit, code_pb2.Code.Name(status.code))
+        await self._audit.record(visit, outcome(error))
 
 
 async def _pump(visit: Visit, socket: web.WebSocketResponse, call: Any) -> None:
     """Send each answer of a call."""
-    pool = visit.route.requests.pool
+    writer = visit.route.requests.writer
     binary = socket.ws_protocol == PROTOBUF_PROTOCOL
     async for answer in call:
         if binary:
             await send(visit.request, socket, answer.SerializeToString())
         else:
-            text = message_to_json(answer, pool).decode()
+            text = message_to_json(answer, writer).decode()
             await send(visit.request, socket, text)
 
 

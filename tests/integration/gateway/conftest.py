@@ -1,7 +1,6 @@
 """A gateway before a real mapper, and callers whom it knows."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -14,21 +13,14 @@ from services.common.drain import DrainSignal
 from services.common.grpc_errors import ErrorInterceptor
 from services.common.grpc_server import running_server
 from services.common.redis_client import open_redis
-from services.gateway.app import Ports, build_app
-from services.gateway.bootstrap import open_channels
-from services.gateway.http_server import serving
-from services.gateway.idempotency import KeptAnswers
 from services.gateway.transcoder.api import Api, shipped_api
-from services.gateway.transcoder.peers import Peers
-from services.gateway.transcoder.unary import Deadlines
 from services.mapper.bootstrap import open_mapper
-from tests.fakes.gateway import KeptAudit, KnownCallers, ShownCaller, caller
+from tests.fakes.gateway import KeptAudit, KnownCallers, caller
 from tests.fakes.toy_api import ToyServer, toy_api
+from tests.integration.gateway.running import client, running_gateway
 
 SCOPES = frozenset({"environments:read", "environments:write", "toys:use"})
 TOY_API = toy_api()
-HEADERS_S = 0.5
-"""Shorter than in earnest, so that the test of slow clients is short."""
 
 
 @pytest.fixture
@@ -56,37 +48,17 @@ async def mapper_address(postgres_dsn: str) -> AsyncIterator[str]:
         yield address
 
 
-@asynccontextmanager
-async def running_gateway(
-    api: Api,
-    addresses: dict[str, str],
-    callers: KnownCallers,
-    audit: KeptAudit,
-    redis: Redis,
-) -> AsyncIterator[str]:
-    """Give the address of a gateway before services."""
-    async with open_channels(addresses) as channels:
-        ports = Ports(
-            peers=Peers(channels, ShownCaller()),
-            authenticator=callers,
-            tickets=callers,
-            validity=callers,
-            audit=audit,
-            kept=KeptAnswers(redis),
-            deadlines=Deadlines(10.0, 20.0),
-            origins=frozenset({"https://floor.example"}),
-        )
-        async with serving(
-            build_app(api, ports), "127.0.0.1:0", headers_s=HEADERS_S
-        ) as address:
-            yield f"http://{address}"
-
-
 @pytest.fixture
 async def redis(valkey_url: str) -> AsyncIterator[Redis]:
     """Give an empty Valkey."""
     async with open_redis(valkey_url) as client:
         yield client
+
+
+@pytest.fixture
+def api() -> Api:
+    """Give the API with the toys."""
+    return TOY_API
 
 
 @pytest.fixture
@@ -96,8 +68,8 @@ def toys() -> ToyServer:
 
 
 @pytest.fixture
-async def toy_address(toys: ToyServer) -> AsyncIterator[str]:
-    """Give the address of the running toys."""
+async def toy_server(toys: ToyServer) -> AsyncIterator[tuple[aio.Server, str]]:
+    """Give the running toys, and their address."""
     server = aio.server(interceptors=(ErrorInterceptor(),))
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
@@ -105,16 +77,19 @@ async def toy_address(toys: ToyServer) -> AsyncIterator[str]:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     await health_servicer.set("", health_pb2.HealthCheckResponse.SERVING)
-    yield f"127.0.0.1:{port}"
+    yield server, f"127.0.0.1:{port}"
     await server.stop(0)
 
 
 @pytest.fixture
 async def gateway(
-    toy_address: str, callers: KnownCallers, audit: KeptAudit, redis: Redis
+    toy_server: tuple[aio.Server, str],
+    callers: KnownCallers,
+    audit: KeptAudit,
+    redis: Redis,
 ) -> AsyncIterator[str]:
     """Give the address of a gateway before the toys."""
-    addresses = {"toys": toy_address}
+    addresses = {"toys": toy_server[1]}
     async with running_gateway(TOY_API, addresses, callers, audit, redis) as address:
         yield address
 
@@ -123,7 +98,7 @@ async def gateway(
 async def http(gateway: str) -> AsyncIterator[aiohttp.ClientSession]:
     """Give a client who is an admin, of the gateway before the toys."""
     headers = {"Authorization": "Bearer admin-token"}
-    async with aiohttp.ClientSession(gateway, headers=headers) as session:
+    async with client(gateway, headers=headers) as session:
         yield session
 
 
@@ -136,6 +111,6 @@ async def mapper(
     addresses = {"mapper": mapper_address}
     async with (
         running_gateway(shipped_api(), addresses, callers, audit, redis) as address,
-        aiohttp.ClientSession(address, headers=headers) as session,
+        client(address, headers=headers) as session,
     ):
         yield session

@@ -74,7 +74,7 @@ async def test_update_masks_travel_as_queries(http: aiohttp.ClientSession) -> No
 async def test_services_learn_who_calls_and_why(
     http: aiohttp.ClientSession, toys, audit
 ) -> None:
-    """Credentials, purpose, request id and trace travel as metadata, and are audited."""
+    """Credentials, purpose, request id and trace travel on, and are audited."""
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     headers = {"X-Purpose": "lost toy", "X-Request-Id": "r-1", "traceparent": trace}
     answer = await http.get(f"{TOYS}/duck", headers=headers)

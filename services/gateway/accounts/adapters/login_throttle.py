@@ -96,6 +96,17 @@ class RedisLoginThrottle:
             if not device:
                 await self._redis.eval(_TAKE_BACK, 2, of_address, of_name)
 
+    async def taken_back(self, name: str, address: str, device: str) -> None:
+        """Take an attempt back that was not decided.
+
+        Raises:
+            Unavailable: Redis is away.
+        """
+        who, of_address, of_name = _keys(name, address, device)
+        counted = (who,) if device else (who, of_address, of_name)
+        with redis_errors():
+            await self._redis.eval(_TAKE_BACK, len(counted), *counted)
+
 
 def _keys(name: str, address: str, device: str) -> tuple[str, str, str]:
     """Return the keys of who attempts, of the address, and of the name."""

@@ -45,13 +45,23 @@ class Argon2Hashes:
         """
         return await self._run(lambda: self._hasher.hash(password))
 
-    async def fits(self, password: str, stored: str | None) -> bool:
+    async def fits(
+        self, password: str, stored: str | None, *, known: bool = False
+    ) -> bool:
         """Return whether a password fits; without a hash it never does.
+
+        Args:
+            password: As stated.
+            stored: The hash; None takes as long.
+            known: Whether it comes from a device that is known: it waits with those
+                who wait, rather than being sent away.
 
         Raises:
             Overloaded: Too many wait.
         """
-        fits = await self._run(lambda: self._fits(password, stored or self._nobody))
+        fits = await self._run(
+            lambda: self._fits(password, stored or self._nobody), known=known
+        )
         return fits and stored is not None
 
     def is_outdated(self, stored: str) -> bool:
@@ -61,11 +71,14 @@ class Argon2Hashes:
     def _fits(self, password: str, stored: str) -> bool:
         try:
             return self._hasher.verify(stored, password)
-        except argon2.exceptions.VerificationError:
+        except (
+            argon2.exceptions.VerificationError,
+            argon2.exceptions.InvalidHashError,
+        ):
             return False
 
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        if self._waiting >= MOST_WAITING:
+    async def _run(self, work: Callable[[], _T], *, known: bool = False) -> _T:
+        if self._waiting >= MOST_WAITING and not known:
             raise Overloaded("too many logins at once; try again in a moment")
         self._waiting += 1
         try:

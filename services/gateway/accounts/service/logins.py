@@ -15,7 +15,7 @@ from services.common.access_tokens import (
     origin_of,
 )
 from services.common.caller import CallerKind
-from services.common.errors import InvalidInput, Unauthenticated
+from services.common.errors import InvalidInput, Overloaded, Unauthenticated
 from services.gateway.accounts.domain.accounts import Device, User
 from services.gateway.accounts.domain.audit import Actor, Event, shortened
 from services.gateway.accounts.domain.checks import PASSWORD_LENGTH, is_user_name
@@ -88,6 +88,7 @@ class Logins:
             Unauthenticated: There is no such user, the password is wrong, or the user
                 is disabled; which of them is not told.
             LoginThrottled: Too many attempts failed.
+            Overloaded: Too many log in at this moment.
             Unavailable: A store is away.
         """
         if not password or len(password) > PASSWORD_LENGTH[1]:
@@ -96,7 +97,12 @@ class Logins:
         device_id = self._proofs.id_of(proof, name) if proof else ""
         await self._throttle.begin(name, device.address, device_id)
         stored = await self._stored_hash(name)
-        fits = await self._hashes.fits(password, stored)
+        try:
+            fits = await self._hashes.fits(password, stored, known=bool(device_id))
+        except Overloaded:
+            # It was not tried, so it is no failure.
+            await self._throttle.taken_back(name, device.address, device_id)
+            raise
         tokens = None
         if fits and stored:
             tokens = await self._begin(name, password, stored, device)

@@ -244,8 +244,13 @@ class PasswordHashes(Protocol):
     async def make(self, password: str) -> str:
         """Return the hash of a password; Overloaded when too many wait."""
 
-    async def fits(self, password: str, stored: str | None) -> bool:
-        """Return whether a password fits; None takes as long and never fits."""
+    async def fits(
+        self, password: str, stored: str | None, *, known: bool = False
+    ) -> bool:
+        """Return whether a password fits; None takes as long and never fits.
+
+        A device that is known is let in when strangers are told to come back.
+        """
 
     def is_outdated(self, stored: str) -> bool:
         """Return whether a hash has other parameters than those of today."""
@@ -266,6 +271,9 @@ class LoginThrottle(Protocol):
 
     async def succeeded(self, name: str, address: str, device: str) -> None:
         """Take the attempt back, and forget failures of this one."""
+
+    async def taken_back(self, name: str, address: str, device: str) -> None:
+        """Take an attempt back that was not decided."""
 
 
 class DeviceProofs(Protocol):

@@ -7,12 +7,10 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from services.common.errors import Forbidden, InvalidInput, Unavailable
-from services.gateway.accounts.access import StoredAudit
-from services.gateway.audit import AuditEntry
+from services.common.errors import Forbidden, InvalidInput
 from spoton.accounts.v1 import accounts_pb2 as pb
 from spoton.accounts.v1 import audit_pb2
-from tests.fakes.accounts import ADMIN, AccountsServer, running_accounts
+from tests.fakes.accounts import AccountsServer
 from tests.integration.refusals import failure
 
 Metadata = tuple[tuple[str, str], ...]
@@ -192,29 +190,3 @@ async def test_entries_of_many_at_once_are_numbered_in_order(
     numbers = [entry.entry_id for entry in entries]
     assert numbers == list(range(len(numbers), 0, -1))
     assert await server.accounts.use_cases.auditing.first_broken() is None
-
-
-async def test_a_call_whose_entry_is_not_kept_fails(
-    postgres_server, valkey_url: str
-) -> None:
-    """The gateway is told, so that it does not answer as if all were well."""
-    dsn = postgres_server.store.dsn()
-    async with running_accounts(dsn, valkey_url) as server:
-        await server.person(ADMIN)
-        postgres_server.stop()
-        audit = StoredAudit(server.accounts.use_cases.auditing)
-        entry = AuditEntry(
-            time=datetime.now(UTC),
-            subject="user-1",
-            name="eve",
-            kind="user",
-            action="search",
-            environment_id="plaza",
-            resource="/v1/environments/plaza/identities:search",
-            purpose="lost child",
-            outcome="OK",
-            address="192.0.2.1",
-            request_id="r1",
-        )
-        with pytest.raises(Unavailable):
-            await audit.record(entry)

@@ -1,6 +1,7 @@
 """Signing keys rotate, and what one replica revokes every other one refuses."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import aiohttp
 import psycopg
@@ -12,7 +13,9 @@ from services.common.key_sets import OwnKeySet, RemoteKeySet
 from services.common.postgres import open_pool
 from services.common.redis_client import open_redis
 from services.common.revocations import RedisRevocations
+from services.gateway.accounts.access import StoredAudit
 from services.gateway.accounts.bootstrap import open_accounts
+from services.gateway.audit import AuditEntry
 from spoton.accounts.v1 import account_pb2
 from spoton.accounts.v1 import accounts_pb2 as pb
 from tests.fakes.accounts import (
@@ -157,12 +160,29 @@ async def test_keys_sealed_with_another_secret(
     await server.accounts.use_cases.keys.rotate(immediately=True)
 
 
+def a_search() -> AuditEntry:
+    """Return the entry of a search."""
+    return AuditEntry(
+        time=datetime.now(UTC),
+        subject="user-1",
+        name="eve",
+        kind="user",
+        action="spoton.reid.v1.ReidService.SearchIdentities",
+        environment_id="plaza",
+        resource="/v1/environments/plaza/identities:search",
+        purpose="lost child",
+        outcome="OK",
+        address="192.0.2.1",
+        request_id="r1",
+    )
+
+
 async def test_without_postgres_accounts_answer_unavailable(
     postgres_server, valkey_url: str
 ) -> None:
-    """Known tokens are verified on; what needs the database is told to try later."""
+    """Known tokens are verified on; a login, and a call to be recorded, must wait."""
     dsn = postgres_server.store.dsn()
-    async with running_accounts(dsn, valkey_url) as server:
+    async with running_accounts(dsn, valkey_url, pool_timeout_s=1.0) as server:
         person = await server.person(ADMIN)
         tokens = await server.log_in(person)
         await server.accounts.tokens.caller(tokens["access_token"])
@@ -170,3 +190,6 @@ async def test_without_postgres_accounts_answer_unavailable(
         await server.accounts.tokens.caller(tokens["access_token"])
         said = {"name": person.name, "password": person.password}
         assert (await server.post("/v1/auth/login", **said))[0] == 503
+        audit = StoredAudit(server.accounts.use_cases.auditing)
+        with pytest.raises(Unavailable):
+            await audit.record(a_search())

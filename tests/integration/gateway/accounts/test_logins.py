@@ -75,7 +75,7 @@ async def test_a_bad_field_is_named(
     status, body = await server.post("/v1/auth/login", **said)
     assert status == 400
     violation = {"field": field}.items()
-    assert violation <= body["details"][0]["fieldViolations"][0].items()
+    assert violation <= body["details"][0]["field_violations"][0].items()
 
 
 @pytest.mark.parametrize("body", [b"[1]", b"{", b'"x"', b"[" * 30000])

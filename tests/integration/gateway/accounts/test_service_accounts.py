@@ -104,7 +104,7 @@ async def test_bad_exchanges_name_the_field(server: AccountsServer) -> None:
         async with server.http.post("/v1/auth/token", data=form) as answer:
             assert answer.status == 400
             details = (await answer.json(content_type=None))["details"]
-            assert details[0]["fieldViolations"][0]["field"] == field
+            assert details[0]["field_violations"][0]["field"] == field
 
 
 async def test_secrets_rotate(
