@@ -56,6 +56,7 @@ bench: install-test ## Measure mesh, trackers, history, analytics, identities an
 	@$(BIN)/python -m tests.bench.analytics
 	@$(BIN)/python -m tests.bench.identities
 	@$(BIN)/python -m tests.bench.gateway
+	@$(BIN)/python -m tests.bench.guard
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)

@@ -61,16 +61,17 @@ def handler(rule: MethodRule) -> grpc.RpcMethodHandler:
     """Return what answers an RPC with an empty message, once it read a request."""
     request_class, answer_class = message_classes(rule)
 
-    async def first(request: Any) -> None:
+    async def first(request: Any, context: aio.ServicerContext) -> None:
         if rule.client_streaming:
+            await context.send_initial_metadata(())
             await anext(aiter(request))
 
-    async def one(request: Any, context: object) -> Any:
-        await first(request)
+    async def one(request: Any, context: aio.ServicerContext) -> Any:
+        await first(request, context)
         return answer_class()
 
-    async def many(request: Any, context: object) -> AsyncIterator[Any]:
-        await first(request)
+    async def many(request: Any, context: aio.ServicerContext) -> AsyncIterator[Any]:
+        await first(request, context)
         yield answer_class()
 
     make = {
@@ -116,7 +117,10 @@ async def status_of(
     request = request_about(rule, environment_id)
 
     async def requests() -> AsyncIterator[Any]:
-        yield request
+        # A message written into a call that was refused hides the status.
+        await call.initial_metadata()
+        if not call.done():
+            yield request
 
     call = method(
         requests() if rule.client_streaming else request, metadata=metadata, timeout=20
