@@ -54,7 +54,9 @@ async def _run_all(
 ) -> dict[str, list[str]]:
     """Run every environment, and return what is wrong with each."""
     wrong = {}
-    async with connected(stack.addresses) as mesh:
+    async with connected(
+        stack.addresses, lambda: stack.keys.operator_token("demo")
+    ) as mesh:
         for environment in options.environments:
             console.rule(environment.environment_id)
             outcome = await track(mesh, environment, options, console)
@@ -188,7 +190,8 @@ def _print_addresses(
     console.print("Try, in another terminal:")
     request = f'{{"environment_id": "{environment_ids[0]}"}}'
     console.print(
-        f"  grpcurl -plaintext -d '{request}' {addresses['pipeline']} "
+        '  grpcurl -plaintext -H "authorization: Bearer $(python -m stack token)" '
+        f"-d '{request}' {addresses['pipeline']} "
         "spoton.pipeline.v1.PipelineService/ListSessions",
         soft_wrap=True,
         highlight=False,

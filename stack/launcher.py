@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stack.home import Home, StackError
 from stack.leftovers import end_leftovers
+from stack.mesh_keys import MeshKeys, load_or_create_mesh_keys
 from stack.ports import Ports, require_free
 from stack.programs import (
     Program,
@@ -37,7 +38,9 @@ class Stack:
         home: Its directory.
         addresses: By name of the service: `host:port` of its RPCs.
         metrics: By name of the service: `host:port` of its metrics.
+        http: By name of the service: `host:port` where it answers HTTP.
         stores: The stores, with their secrets.
+        keys: The keys of the services and of the operator.
         supervisor: Knows the processes.
         start_s: How long it took until all was healthy, seconds.
         process: supervisord.
@@ -46,7 +49,9 @@ class Stack:
     home: Home
     addresses: Mapping[str, str]
     metrics: Mapping[str, str]
+    http: Mapping[str, str]
     stores: Stores
+    keys: MeshKeys
     supervisor: Supervisor
     start_s: float
     process: subprocess.Popen[bytes]
@@ -79,7 +84,8 @@ async def running(
         require_free(ports.all())
         stores = open_stores(home, ports, services)
         await _prepare(stores)
-        layers = _layers(ports, stores, services, home.media)
+        keys = load_or_create_mesh_keys(home.mesh_keys, services)
+        layers = _layers(ports, stores, keys, services, home.media)
         supervisor = Supervisor(home)
         supervisor.configure([program for layer in layers for program in layer])
         process = supervisor.launch()
@@ -93,7 +99,9 @@ async def running(
                 metrics={
                     name: _address(ports.metrics[name].number) for name in services
                 },
+                http={name: _address(port.number) for name, port in ports.http.items()},
                 stores=stores,
+                keys=keys,
                 supervisor=supervisor,
                 start_s=time.monotonic() - started,
                 process=process,
@@ -106,13 +114,17 @@ async def running(
 
 
 def _layers(
-    ports: Ports, stores: Stores, services: Mapping[str, Service], media: Path
+    ports: Ports,
+    stores: Stores,
+    keys: MeshKeys,
+    services: Mapping[str, Service],
+    media: Path,
 ) -> tuple[Sequence[Program], Sequence[Program]]:
     """Return the programs of the stores, and those that need them provisioned."""
     return (
         [store_program(store) for store in stores.all()],
         [
-            service_program(name, service, ports, stores, media)
+            service_program(name, service, ports, stores, keys, media)
             for name, service in services.items()
         ],
     )

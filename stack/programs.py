@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from stack.credentials import Credentials, load_or_create
 from stack.home import Home
+from stack.mesh_keys import MeshKeys
 from stack.ports import Ports
 from stack.provisioning import BUCKET, DATABASE, provision_postgres
 from stack.services import Service, network_variables
@@ -120,10 +121,16 @@ def store_program(store: Store) -> Program:
 
 
 def service_program(
-    name: str, service: Service, ports: Ports, stores: Stores, media: Path
+    name: str,
+    service: Service,
+    ports: Ports,
+    stores: Stores,
+    keys: MeshKeys,
+    media: Path,
 ) -> Program:
     """Describe the process of a service."""
     variables = network_variables(name, service, ports)
+    variables |= keys.variables(name)
     variables |= stores.variables(name, service)
     media_variable = f"SPOTON_{name.upper()}_MEDIA_DIR"
     if service.media and media_variable not in os.environ:

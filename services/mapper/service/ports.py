@@ -1,5 +1,6 @@
 """What the use cases need of a store."""
 
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
@@ -30,9 +31,17 @@ class Resources(Protocol[T]):
         """Return one; NotFound when there is none."""
 
     async def list(
-        self, parent: Key = (), *, after: str = "", limit: int | None = None
+        self,
+        parent: Key = (),
+        *,
+        after: str = "",
+        limit: int | None = None,
+        among: Collection[str] | None = None,
     ) -> list[Stored[T]]:
-        """Return those below `parent` in the order of their names."""
+        """Return those below `parent` in the order of their names.
+
+        Only those whose name is `among` some, unless that is None.
+        """
 
     async def update(self, key: Key, value: T, etag: str = "") -> Stored[T]:
         """Replace one; NotFound, or Conflict when a stated etag is old."""

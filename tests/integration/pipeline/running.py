@@ -10,6 +10,7 @@ from services.common.drain import DrainSignal
 from services.common.event_log import Retention
 from services.common.grpc_client import open_channel
 from services.common.grpc_server import ServerSettings, running_server
+from services.common.mesh.settings import open_loopback
 from services.common.postgres import migrate
 from services.pipeline.bootstrap import SCHEMA, VERSIONS, wired
 from services.pipeline.config import PipelineConfig
@@ -48,7 +49,9 @@ def pipeline_config(
 ) -> PipelineConfig:
     """Return a configuration that is quick to notice things."""
     return PipelineConfig(
-        server=ServerSettings("127.0.0.1:0", "127.0.0.1:0", drain_grace_s=5.0),
+        server=ServerSettings(
+            "127.0.0.1:0", "127.0.0.1:0", open_loopback("pipeline"), drain_grace_s=5.0
+        ),
         postgres_dsn=postgres_dsn,
         redis_url=redis_url,
         peers=peers,
