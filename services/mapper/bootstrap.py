@@ -22,6 +22,7 @@ from services.mapper.service.exchange import Exchange
 from services.mapper.service.floor_plans import FloorPlans
 from services.mapper.service.geometry_cache import GeometryCache
 from services.mapper.service.projection import Projection
+from services.mapper.service.quotas import USUAL_QUOTAS, Quotas
 from services.mapper.service.tripwires import Tripwires
 from services.mapper.service.zones import Zones
 
@@ -40,7 +41,9 @@ class Mapper:
 
 
 @contextlib.asynccontextmanager
-async def open_mapper(postgres_dsn: str, drain: DrainSignal) -> AsyncIterator[Mapper]:
+async def open_mapper(
+    postgres_dsn: str, drain: DrainSignal, quotas: Quotas = USUAL_QUOTAS
+) -> AsyncIterator[Mapper]:
     """Wire the mapper and follow its store while the context is open.
 
     Succeeds while PostgreSQL is away.
@@ -51,8 +54,8 @@ async def open_mapper(postgres_dsn: str, drain: DrainSignal) -> AsyncIterator[Ma
         projection = Projection(cache)
         use_cases = UseCases(
             environments=Environments(store, cache),
-            exchange=Exchange(store, cache),
-            cameras=Cameras(store, cache),
+            exchange=Exchange(store, cache, quotas),
+            cameras=Cameras(store, cache, quotas),
             zones=Zones(store),
             tripwires=Tripwires(store),
             calibrations=Calibrations(store, cache, projection),
@@ -74,5 +77,5 @@ async def run(config: MapperConfig) -> None:
     drain = DrainSignal(
         grace_s=config.server.drain_grace_s, max_stream_age_s=config.max_stream_age_s
     )
-    async with open_mapper(config.postgres_dsn, drain) as mapper:
+    async with open_mapper(config.postgres_dsn, drain, config.quotas) as mapper:
         await serve(config.server, mapper.register, drain, ready=lambda: mapper.ready)

@@ -7,14 +7,16 @@ from services.mapper.domain.stored import Page, StoredCamera
 from services.mapper.service.geometry_cache import GeometryCache
 from services.mapper.service.levels import on_level
 from services.mapper.service.ports import Store
+from services.mapper.service.quotas import Quotas, require_within
 
 
 class Cameras:
     """Creates, reads, changes and deletes cameras."""
 
-    def __init__(self, store: Store, cache: GeometryCache) -> None:
+    def __init__(self, store: Store, cache: GeometryCache, quotas: Quotas) -> None:
         self._store = store
         self._cache = cache
+        self._quotas = quotas
 
     async def create(self, environment_id: str, camera: Camera) -> StoredCamera:
         """Add a camera.
@@ -23,13 +25,18 @@ class Cameras:
             InvalidInput: A field is out of range.
             NotFound: There is no such environment.
             AlreadyExists: The id is taken.
+            Overloaded: The environment has as many cameras as it may.
         """
         check_camera(camera, "camera")
         key = (environment_id, camera.camera_id)
         async with self._store.transaction() as transaction:
-            parent = await transaction.environments.get((environment_id,), lock="SHARE")
+            # Locked against others who add a camera, so that the count holds.
+            parent = await transaction.environments.get(
+                (environment_id,), lock="UPDATE"
+            )
             camera = on_level(camera, parent.value, "camera")
             created = await transaction.cameras.insert(key, camera)
+            await require_within(self._quotas, transaction, environment_id)
             await transaction.announce(environment_id)
         await self._cache.refresh(environment_id)
         return StoredCamera(created, 0)

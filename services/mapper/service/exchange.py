@@ -18,6 +18,7 @@ from services.mapper.domain.stored import Stored, StoredCalibration
 from services.mapper.service.geometry_cache import GeometryCache
 from services.mapper.service.levels import on_level, require_levels, with_levels
 from services.mapper.service.ports import Key, Resources, Store, Transaction
+from services.mapper.service.quotas import Quotas, require_within
 
 _T = TypeVar("_T")
 
@@ -42,9 +43,10 @@ class Imported:
 class Exchange:
     """Writes environments as documents, and makes them what documents say."""
 
-    def __init__(self, store: Store, cache: GeometryCache) -> None:
+    def __init__(self, store: Store, cache: GeometryCache, quotas: Quotas) -> None:
         self._store = store
         self._cache = cache
+        self._quotas = quotas
 
     async def export(self, environment_id: str) -> str:
         """Return an environment, with all that lies in it, as a JSON document.
@@ -83,6 +85,7 @@ class Exchange:
         Raises:
             InvalidInput: Something in the document is not usable; it is named.
             NotReady: The document lacks a level that is in use.
+            Overloaded: It would have more cameras than an environment may.
         """
         exported = await asyncio.to_thread(read_document, document)
         environment = replace(exported.environment, environment_id=environment_id)
@@ -90,6 +93,8 @@ class Exchange:
         async with self._store.transaction() as transaction:
             writer = _Writer(transaction, environment_id)
             await writer.write(exported)
+            if writer.counts["created"]:
+                await require_within(self._quotas, transaction, environment_id)
             await require_levels(
                 transaction, exported.environment, "document.environment"
             )
