@@ -25,6 +25,7 @@ from services.mapper.service.exchange import Exchange
 from services.mapper.service.floor_plans import FloorPlans
 from services.mapper.service.geometry_cache import GeometryCache
 from services.mapper.service.projection import Projection
+from services.mapper.service.quotas import USUAL_QUOTAS, Quotas
 from services.mapper.service.tripwires import Tripwires
 from services.mapper.service.zones import Zones
 
@@ -48,6 +49,7 @@ async def open_mapper(
     drain: DrainSignal,
     sources: AddressPolicy | None = None,
     cipher: MultiFernet | None = None,
+    quotas: Quotas = USUAL_QUOTAS,
 ) -> AsyncIterator[Mapper]:
     """Wire the mapper and follow its store while the context is open.
 
@@ -66,8 +68,8 @@ async def open_mapper(
         projection = Projection(cache)
         use_cases = UseCases(
             environments=Environments(store, cache),
-            exchange=Exchange(store, cache, camera_sources),
-            cameras=Cameras(store, cache, camera_sources),
+            exchange=Exchange(store, cache, camera_sources, quotas),
+            cameras=Cameras(store, cache, camera_sources, quotas),
             zones=Zones(store),
             tripwires=Tripwires(store),
             calibrations=Calibrations(store, cache, projection),
@@ -90,6 +92,6 @@ async def run(config: MapperConfig) -> None:
         grace_s=config.server.drain_grace_s, max_stream_age_s=config.max_stream_age_s
     )
     async with open_mapper(
-        config.postgres_dsn, drain, config.sources, config.cipher
+        config.postgres_dsn, drain, config.sources, config.cipher, config.quotas
     ) as mapper:
         await serve(config.server, mapper.register, drain, ready=lambda: mapper.ready)

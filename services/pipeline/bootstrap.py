@@ -56,7 +56,7 @@ async def wired(
         event_log = EventLog(redis, config.retention)
         leases = PostgresLeaseStore(pool, config.postgres_dsn, config.lease_s)
         catalog = MapperCameraCatalog(mapper)
-        store = PostgresSessionStore(pool)
+        store = PostgresSessionStore(pool, config.max_unfinished)
         claims = CommitLog(redis, event_log)
 
         def open_session(lease: Lease) -> OwnedSession:

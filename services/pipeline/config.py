@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from services.common.environ import Environ
 from services.common.event_log import Retention
 from services.common.grpc_server import ServerSettings
+from services.pipeline.adapters.session_store import MAX_UNFINISHED
 from services.pipeline.mesh.cameras import MediaFolder
 from services.pipeline.mesh.peers import PeerAddresses
 
@@ -26,6 +27,7 @@ class PipelineConfig:
         retention: How much of the event stream is kept.
         owner: Name of this process in leases.
         max_sessions: Sessions to run at once.
+        max_unfinished: Sessions of one environment that have not ended.
         lease_s: Time after which a lease that was not renewed is over, seconds.
         renew_every_s: Time between renewals, seconds.
         pixel_threads: Threads that cut and scale pictures.
@@ -40,6 +42,7 @@ class PipelineConfig:
     retention: Retention
     owner: str
     max_sessions: int
+    max_unfinished: int
     lease_s: float
     renew_every_s: float
     pixel_threads: int
@@ -76,6 +79,9 @@ def load_config(environ: Environ) -> PipelineConfig:
         ),
         owner=environ.text("OWNER", f"{socket.gethostname()}-{os.getpid()}"),
         max_sessions=environ.integer("MAX_SESSIONS", 4, least=1, most=256),
+        max_unfinished=environ.integer(
+            "MAX_UNFINISHED_SESSIONS", MAX_UNFINISHED, least=1
+        ),
         lease_s=lease_s,
         renew_every_s=environ.number("RENEW_EVERY_S", lease_s / 5, most=lease_s / 2),
         pixel_threads=environ.integer("PIXEL_THREADS", 2, least=1, most=64),

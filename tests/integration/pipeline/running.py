@@ -13,6 +13,7 @@ from services.common.grpc_server import ServerSettings, running_server
 from services.common.mesh.policy import Policy
 from services.common.mesh.settings import open_loopback
 from services.common.postgres import migrate
+from services.pipeline.adapters.session_store import MAX_UNFINISHED
 from services.pipeline.bootstrap import SCHEMA, VERSIONS, wired
 from services.pipeline.config import PipelineConfig
 from services.pipeline.domain.running import OpenRunner
@@ -59,6 +60,7 @@ def pipeline_config(
         media=MediaFolder(media),
         retention=retention or Retention(),
         owner=owner,
+        max_unfinished=MAX_UNFINISHED,
         max_sessions=100,
         lease_s=lease_s,
         renew_every_s=0.1,
