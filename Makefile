@@ -5,6 +5,7 @@ export PYTHON ?= python3
 # with CPU builds; it is empty by default, and pip takes what its configuration names.
 export TORCH_PIP_ARGS ?=
 BIN := .venv/bin
+EVAL_ARGS = $(foreach one,ONLY MODES SEEDS SECONDS FLOOR TRACKER OUTPUT COMPARE,$(if $($(one)),--$(shell echo $(one) | tr A-Z a-z) $($(one)))) $(if $(FAST),--fast)
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
@@ -52,8 +53,8 @@ bench: install-test ## Measure mesh, trackers, history and analytics; writes bui
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)
 
-eval: install-test ## Measure who is who across cameras; DATA=folder, MODES=both,floor, SEEDS=0, FAST=1
-	@$(BIN)/python -m tests.accuracy.identity $(DATA) $(if $(MODES),--modes $(MODES)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FAST),--fast) $(if $(FLOOR),--floor $(FLOOR))
+eval: install-test ## Measure who is who across cameras: DATA=folder, ONLY=plaza, MODES=both, SEEDS=0, FAST=1, COMPARE=a.json,b.json
+	@$(BIN)/python -m tests.accuracy.identity $(DATA) $(EVAL_ARGS)
 
 models: install ## List the models; FETCH="a b" fetches, VERIFY=1 checks all files that are here
 	@$(BIN)/python -m services.common.models $(if $(FETCH),fetch $(FETCH),$(if $(VERIFY),verify,list))

@@ -33,7 +33,7 @@ def figures_of(recording: Recording, published: Published) -> Figures:
     boxes = [box for box in published.boxes if box.global_id and not box.coasted]
     first, final = first_of(boxes), final_of(published)
     steps = steps_of(recording, first)
-    found: dict[str, float | Figures] = {"run": _run(published)}
+    found: dict[str, float | Figures] = {"run": run_figures(published)}
     if not recording.has_truth:
         return found
     found["first"] = _identity(steps)
@@ -107,7 +107,8 @@ def _longest_s(boxes: Sequence[Box]) -> float:
     return longest_ns / _S_NS
 
 
-def _run(published: Published) -> Figures:
+def run_figures(published: Published) -> Figures:
+    """Return how the run itself went."""
     kinds = Counter(change.kind.value for change in published.changes)
     associate_ms = 1e3 * np.array(published.associate_s or [0.0])
     detections = sum(not box.coasted for box in published.boxes)

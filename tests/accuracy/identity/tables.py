@@ -115,3 +115,19 @@ def _cell(figures: Figures, path: str) -> Cell:
 def _spread(figures: Figures, path: str) -> Cell:
     median, p90 = (value_at(figures, f"{path}.{one}") for one in ("median", "p90"))
     return "–" if median is None or p90 is None else f"{median:.2f} ({p90:.2f})"
+
+
+def studio_table(modes: Mapping[str, Figures]) -> Table:
+    """Return how many persons stand in the studio, where there are three people."""
+    columns = {
+        "persons": "persons",
+        "mean at a time": "mean",
+        "share of exactly 3": "exact",
+    }
+    rows = [
+        (mode, when, *_cells(own, when, columns))
+        for mode, own in modes.items()
+        for when in ("first", "final")
+    ]
+    title = "studio: persons on the floor, of three people"
+    return Table("studio", title, ("evidence", "ids as", *columns), rows)
