@@ -110,14 +110,16 @@ def _longest_s(boxes: Sequence[Box]) -> float:
 def run_figures(published: Published) -> Figures:
     """Return how the run itself went."""
     kinds = Counter(change.kind.value for change in published.changes)
-    associate_ms = 1e3 * np.array(published.associate_s or [0.0])
+    associate_ms = 1e3 * np.array(published.associate_s)
     detections = sum(not box.coasted for box in published.boxes)
     return {
         "frames": float(sum(published.frames.values())),
         "boxes": float(detections),
         "embeddings": float(published.embeddings),
         "wall_s": published.wall_s,
-        "associate_p50_ms": float(np.percentile(associate_ms, 50)),
-        "associate_p99_ms": float(np.percentile(associate_ms, 99)),
+        **{
+            f"associate_p{share}_ms": float(np.percentile(associate_ms, share))
+            for share in ((50, 99) if len(associate_ms) else ())
+        },
         "changes": {kind: float(count) for kind, count in sorted(kinds.items())},
     }

@@ -82,6 +82,7 @@ def tables_of(name: str, modes: Mapping[str, Figures]) -> Sequence[Table]:
     return [table for table in tables if table.rows]
 
 
+_COUNTS = ("switches", "ids", "boxes", "runs", "embeddings", "persons")
 _COASTED = ("boxes", "precision", "longest_s")
 _RUN = ("wall_s", "associate_p50_ms", "associate_p99_ms", "embeddings", "boxes")
 
@@ -109,7 +110,8 @@ def _cell(figures: Figures, path: str) -> Cell:
     value = value_at(figures, path)
     if value is None:
         return "–"
-    return int(value) if value == int(value) and abs(value) > 1 else float(value)
+    is_count = path.rpartition(".")[2] in _COUNTS
+    return round(value) if is_count else float(value)
 
 
 def _spread(figures: Figures, path: str) -> Cell:
