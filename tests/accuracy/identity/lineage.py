@@ -26,7 +26,8 @@ def final_ids(published: Published) -> Sequence[int]:
 def final_identities(published: Published) -> Mapping[int, int]:
     """Return who each identity that was published turned out to be."""
     history = _told(published)
-    every = {one.global_id for one in (*published.boxes, *published.persons)} - {0}
+    every = {box.global_id for box in published.boxes} - {0}
+    every |= {person.global_id for person in published.persons}
     return {one: history.root(one) for one in every}
 
 

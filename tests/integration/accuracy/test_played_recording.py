@@ -32,7 +32,7 @@ from tests.fakes.small_recording import walkers
 @pytest.fixture
 def recording() -> Recording:
     """Give four people in two cameras."""
-    return walkers()
+    return walkers(seconds=4.0)
 
 
 @pytest.fixture
