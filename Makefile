@@ -5,10 +5,11 @@ export PYTHON ?= python3
 # with CPU builds; it is empty by default, and pip takes what its configuration names.
 export TORCH_PIP_ARGS ?=
 BIN := .venv/bin
+EVAL_ARGS = $(foreach one,ONLY MODES SEEDS SECONDS FLOOR TRACKER OUTPUT COMPARE,$(if $($(one)),--$(shell echo $(one) | tr A-Z a-z) $($(one)))) $(if $(FAST),--fast)
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-test install-generator demo run test test-attacks test-timescale check protos permissions bench eval-models models fit lock clean
+.PHONY: help install install-dev install-test install-generator demo run test test-attacks test-timescale check protos permissions bench eval eval-models models fit lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -60,6 +61,9 @@ bench: install-test ## Measure mesh, trackers, history, analytics, identities an
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)
+
+eval: install-test ## Measure who is who across cameras: DATA=folder, ONLY=plaza, MODES=both, SEEDS=0, FAST=1, COMPARE=a.json,b.json
+	@$(BIN)/python -m tests.accuracy.identity $(DATA) $(EVAL_ARGS)
 
 models: install ## List the models; FETCH="a b" fetches, VERIFY=1 checks all files that are here
 	@$(BIN)/python -m services.common.models $(if $(FETCH),fetch $(FETCH),$(if $(VERIFY),verify,list))

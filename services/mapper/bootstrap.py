@@ -60,6 +60,7 @@ async def open_mapper(
         drain: When streams are to move away.
         sources: Which addresses cameras may have; None allows none.
         cipher: What their credentials are encrypted with; None keeps none.
+        quotas: What an environment may have.
     """
     async with open_pool(postgres_dsn, SCHEMA) as pool, asyncio.TaskGroup() as tasks:
         store = Store(pool, cipher)
