@@ -166,6 +166,12 @@ def _duration_text(duration: timedelta) -> str:
     return f"{sign}{whole}.{fraction:06d}s"
 
 
+def _read_flag(document: object, path: str) -> bool:
+    if not isinstance(document, bool):
+        raise InvalidInput("must be true or false", field=path)
+    return document
+
+
 def _read_duration(document: object, path: str) -> timedelta:
     match = _DURATION.fullmatch(_expect(document, str, "a text", path))
     if match is None:
@@ -185,6 +191,7 @@ def _read_bytes(document: object, path: str) -> bytes:
 
 _READERS: dict[Any, Callable[[object, str], object]] = {
     str: _read_text,
+    bool: _read_flag,
     int: _read_integer,
     float: _read_number,
     datetime: _read_time,

@@ -28,6 +28,7 @@ from services.mapper.bootstrap import open_mapper
 from services.pipeline.domain.lease import Lease
 from services.pipeline.domain.running import SessionCommits
 from services.pipeline.mesh.peers import PeerAddresses, Peers, open_peers
+from services.pipeline.mesh.preview_board import PreviewBoard
 from services.pipeline.mesh.runner import MeshRunner
 from services.reid import bootstrap as reid_bootstrap
 from services.reid.observe import MODEL_DEVICE
@@ -194,10 +195,12 @@ async def running_mesh(
         threads = stack.enter_context(ThreadPoolExecutor(1))
         config = pipeline_config(postgres_dsn, redis_url, addresses, media=media)
 
-        def open_runner(lease: Lease, commits: SessionCommits) -> MeshRunner:
-            return MeshRunner(lease, commits, peers, config.media, threads)
+        previews = PreviewBoard()
 
-        pipeline = await enter(running_pipeline(config, open_runner))
+        def open_runner(lease: Lease, commits: SessionCommits) -> MeshRunner:
+            return MeshRunner(lease, commits, peers, config.media, threads, previews)
+
+        pipeline = await enter(running_pipeline(config, open_runner, previews))
         environment_id = f"plaza-{secrets.token_hex(4)}"
         environment = environment_pb2.Environment(environment_id=environment_id)
         await peers.mapper.CreateEnvironment(

@@ -16,6 +16,7 @@ from services.pipeline.config import PipelineConfig
 from services.pipeline.domain.running import OpenRunner
 from services.pipeline.mesh.cameras import MediaFolder
 from services.pipeline.mesh.peers import PeerAddresses
+from services.pipeline.mesh.preview_board import PreviewBoard
 from spoton.pipeline.v1 import pipeline_pb2_grpc
 
 Stub = pipeline_pb2_grpc.PipelineServiceStub
@@ -55,6 +56,7 @@ def pipeline_config(
         media=MediaFolder(media),
         retention=retention or Retention(),
         owner=owner,
+        address="127.0.0.1:1",
         max_sessions=100,
         lease_s=lease_s,
         renew_every_s=0.1,
@@ -65,13 +67,15 @@ def pipeline_config(
 
 @contextlib.asynccontextmanager
 async def running_pipeline(
-    config: PipelineConfig, open_runner: OpenRunner
+    config: PipelineConfig,
+    open_runner: OpenRunner,
+    previews: PreviewBoard | None = None,
 ) -> AsyncIterator[RunningPipeline]:
     """Run a pipeline while the context is open."""
     drain = DrainSignal()
     await migrate(config.postgres_dsn, SCHEMA, VERSIONS)
     async with (
-        wired(config, open_runner, drain) as (register, supervisor),
+        wired(config, open_runner, drain, previews) as (register, supervisor),
         running_server(register) as address,
         open_channel(address) as channel,
     ):
