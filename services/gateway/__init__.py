@@ -1,0 +1,1 @@
+"""The one door to everything: HTTP for people and other systems."""
