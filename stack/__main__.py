@@ -54,6 +54,8 @@ def _print_addresses(stack: Stack) -> None:
     print(f"All healthy after {stack.start_s:.1f} s. Logs: {stack.home.logs}")
     for name, address in stack.addresses.items():
         print(f"  {name:10} {address}   metrics http://{stack.metrics[name]}/metrics")
+    for address in stack.http.values():
+        print(f"  {'http':10} http://{address}")
     print(f"  {'postgres':10} 127.0.0.1:{stack.stores.postgres.port}")
     print(f"  {'valkey':10} 127.0.0.1:{stack.stores.valkey.port}")
     print(f"  {'s3':10} 127.0.0.1:{stack.stores.seaweedfs.port}")

@@ -37,6 +37,7 @@ class Stack:
         home: Its directory.
         addresses: By name of the service: `host:port` of its RPCs.
         metrics: By name of the service: `host:port` of its metrics.
+        http: By name of the service: `host:port` where it answers HTTP.
         stores: The stores, with their secrets.
         supervisor: Knows the processes.
         start_s: How long it took until all was healthy, seconds.
@@ -46,6 +47,7 @@ class Stack:
     home: Home
     addresses: Mapping[str, str]
     metrics: Mapping[str, str]
+    http: Mapping[str, str]
     stores: Stores
     supervisor: Supervisor
     start_s: float
@@ -93,6 +95,7 @@ async def running(
                 metrics={
                     name: _address(ports.metrics[name].number) for name in services
                 },
+                http={name: _address(port.number) for name, port in ports.http.items()},
                 stores=stores,
                 supervisor=supervisor,
                 start_s=time.monotonic() - started,

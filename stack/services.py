@@ -18,6 +18,7 @@ class Service:
         redis: Whether it reads or writes the event stream.
         s3: Whether it stores objects.
         media: Whether it reads recordings.
+        http: Whether it answers HTTP, on the first port of the stack.
         peers: Services that it calls.
     """
 
@@ -26,6 +27,7 @@ class Service:
     redis: bool = False
     s3: bool = False
     media: bool = False
+    http: bool = False
     peers: tuple[str, ...] = ()
 
 
@@ -44,6 +46,13 @@ SERVICES: Mapping[str, Service] = {
     "analytics": Service(
         "services.analytics", postgres=True, redis=True, peers=("mapper",)
     ),
+    "gateway": Service(
+        "services.gateway",
+        postgres=True,
+        redis=True,
+        http=True,
+        peers=("detector", "reid", "tracker", "mapper", "pipeline", "analytics"),
+    ),
 }
 
 
@@ -54,6 +63,9 @@ def network_variables(name: str, service: Service, ports: "Ports") -> dict[str, 
         f"{prefix}_LISTEN": f"127.0.0.1:{ports.services[name].number}",
         f"{prefix}_METRICS_LISTEN": f"127.0.0.1:{ports.metrics[name].number}",
     }
+    if service.http:
+        address = f"127.0.0.1:{ports.http[name].number}"
+        variables[f"{prefix}_HTTP_LISTEN"] = address
     for peer in service.peers:
         address = f"127.0.0.1:{ports.services[peer].number}"
         variables[f"{prefix}_{peer.upper()}_ADDRESS"] = address

@@ -1,1 +1,1 @@
-"""The one door to everything: HTTP for people and other systems."""
+"""The one door: REST, WebSocket and accounts in front of the mesh."""
