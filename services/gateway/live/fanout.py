@@ -116,7 +116,9 @@ class Fanout:
         """Return what came after a token; None if that is not kept any more."""
         for index in range(len(self._kept) - 1, -1, -1):
             if self._kept[index].response.resume_token == resume_token:
-                return [self._kept[place] for place in range(index + 1, len(self._kept))]
+                return [
+                    self._kept[place] for place in range(index + 1, len(self._kept))
+                ]
         return None
 
     def after(self, sequence: int) -> list[Update] | None:

@@ -5,6 +5,7 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -116,20 +117,18 @@ class EnvironmentFeed:
         self, request: pipeline_pb2.WatchTrackingRequest, older: list[Update]
     ) -> None:
         """Read into `older` until what is kept here goes on from there."""
-        stream = self._watch(request)
-        try:
+        async with aclosing(self._watch(request)) as stream:
             while True:
-                async with asyncio.timeout(_QUIET_S):
-                    response = await anext(stream)
+                try:
+                    async with asyncio.timeout(_QUIET_S):
+                        response = await anext(stream)
+                except (TimeoutError, StopAsyncIteration):
+                    return  # Nothing follows.
                 if not response.HasField("event"):
                     return
                 older.append(Update(response))
                 if self.fanout.after(response.event.sequence) is not None:
                     return
-        except TimeoutError:
-            return  # Nothing follows the token.
-        finally:
-            await stream.aclose()
 
     async def _read(self) -> None:
         """Read for ever, through every absence of the source."""
@@ -137,9 +136,10 @@ class EnvironmentFeed:
         with UPSTREAMS.track_inprogress():
             while self.failure is None:
                 try:
-                    async for response in self._watch(self._request()):
-                        failures = 0
-                        self._take(response)
+                    async with aclosing(self._watch(self._request())) as responses:
+                        async for response in responses:
+                            failures = 0
+                            self._take(response)
                 except SpotOnError as error:
                     failures += 1
                     if not self._goes_on_after(error):
@@ -175,9 +175,8 @@ class EnvironmentFeed:
             return True
         if isinstance(error, NotFound | InvalidInput | Forbidden):
             self.failure = error
-            for viewer in self.fanout.viewers():
-                viewer.tell(_failed(error), time.monotonic())
-                viewer.lost.set()
+            for viewer in list(self.fanout.viewers()):
+                viewer.lose(error)
             return False
         _log.warning(
             "events are away", environment_id=self.environment_id, cause=error.message

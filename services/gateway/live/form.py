@@ -39,10 +39,10 @@ def json_of(message: live_pb2.LiveMessage) -> bytes:
 
 
 def frame(payload: bytes, *, text: bool) -> bytes:
-    """Return a payload as one unmasked WebSocket frame (RFC 6455, section 5.2).
+    r"""Return a payload as one unmasked WebSocket frame (RFC 6455, section 5.2).
 
     >>> frame(b"hi", text=True)
-    b'\\x81\\x02hi'
+    b'\x81\x02hi'
     """
     first, length = _FINAL_TEXT if text else _FINAL_BINARY, len(payload)
     if length <= _SHORT:

@@ -82,7 +82,9 @@ def _in_timeline(timeline_id: str, view: View) -> bool:
 def _narrow_tracking(tracking: events_pb2.TrackingUpdate, view: View) -> None:
     """Leave out the cameras, tracks and persons that a view does not show."""
     wanted = view.camera_ids
-    cameras = [one for one in tracking.cameras if not wanted or one.frame.camera_id in wanted]
+    cameras = [
+        one for one in tracking.cameras if not wanted or one.frame.camera_id in wanted
+    ]
     persons = [
         person
         for person in tracking.persons

@@ -1,8 +1,9 @@
 """One viewer: what it sees, and what waits for it."""
 
-import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
+from services.common.errors import Overloaded, SpotOnError
 from services.gateway.live.form import Form, framed
 from services.gateway.live.update import Note, Update
 from services.gateway.live.view import View
@@ -11,6 +12,10 @@ from spoton.live.v1 import live_pb2
 
 MOST_BACKLOG_BYTES = 64 * 1024
 """Bytes that may wait in a connection before a viewer's queue is used."""
+
+
+OnLost = Callable[[SpotOnError], None]
+"""Takes why a viewer is given up."""
 
 
 class Wire(Protocol):
@@ -29,30 +34,31 @@ class Viewer:
     Attributes:
         view: What it sees; the fan-out changes it.
         form: How messages are written to it.
-        lost: Set once the viewer is given up; `why` says why.
     """
 
     def __init__(
-        self, wire: Wire, form: Form, *, capacity: int = 64, patience_s: float = 10.0
+        self,
+        wire: Wire,
+        form: Form,
+        on_lost: OnLost,
+        *,
+        capacity: int = 64,
+        patience_s: float = 10.0,
     ) -> None:
         """Make a viewer who has missed nothing.
 
         Args:
             wire: The connection.
             form: How messages are written.
+            on_lost: Called once when the viewer is given up, with why.
             capacity: Messages to hold before states are left out.
             patience_s: How long messages may wait while none is taken, seconds.
         """
         self.view = View()
         self.form = form
-        self.lost = asyncio.Event()
+        self._on_lost: OnLost | None = on_lost
         self._wire = wire
         self._queue = ViewerQueue[Update | Note](capacity, patience_s)
-
-    @property
-    def why(self) -> str:
-        """Why it was given up; empty while it was not."""
-        return self._queue.gave_up
 
     @property
     def waits(self) -> bool:
@@ -71,6 +77,10 @@ class Viewer:
         """Take a message that is for this viewer alone."""
         note = Note(message)
         self.offer(note, note.frame(self.view, self.form), now_s)
+
+    def begin_again(self) -> None:
+        """Forget what waits: the viewer wants to see something else."""
+        self._queue.clear()
 
     def catch_up(self, items: list[Update], now_s: float) -> None:
         """Take what the viewer has missed, before anything newer."""
@@ -96,6 +106,12 @@ class Viewer:
         self._queue.check(now_s=now_s)
         self._check()
 
+    def lose(self, error: SpotOnError) -> None:
+        """Give the viewer up."""
+        if self._on_lost is not None:
+            self._on_lost(error)
+            self._on_lost = None
+
     def _check(self) -> None:
         if self._queue.gave_up:
-            self.lost.set()
+            self.lose(Overloaded(self._queue.gave_up))

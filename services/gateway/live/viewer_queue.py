@@ -70,6 +70,12 @@ class ViewerQueue(Generic[I]):
             self._give_up("too far behind")
         self.check(now_s=now_s)
 
+    def clear(self) -> None:
+        """Forget what waits: the viewer wants to see something else."""
+        self._waiting.clear()
+        self._room = self._capacity
+        self.left_out = 0
+
     def take(self, *, now_s: float) -> I | None:
         """Return the oldest item, or None when there is none."""
         if not self._waiting:
