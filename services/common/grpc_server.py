@@ -153,13 +153,19 @@ async def _ready_first(
 
 
 @contextlib.asynccontextmanager
-async def running_server(register: Register) -> AsyncIterator[str]:
-    """Serve on a free loopback port while the context is open.
+async def running_server(
+    register: Register, listen: str = "127.0.0.1:0"
+) -> AsyncIterator[str]:
+    """Serve on a loopback port while the context is open.
+
+    Args:
+        register: Adds the servicers.
+        listen: Address, `host:port`; port 0 takes a free one.
 
     Yields:
         The address to call.
     """
-    server, port, service_health = await start_server("127.0.0.1:0", register)
+    server, port, service_health = await start_server(listen, register)
     await service_health.set_serving(True)
     try:
         yield f"127.0.0.1:{port}"

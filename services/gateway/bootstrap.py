@@ -19,6 +19,8 @@ from services.gateway.config import OWN_AUDIENCES, GatewayConfig
 from services.gateway.credentials import NoCredentials
 from services.gateway.health import Readiness, health_app
 from services.gateway.http_server import serving
+from services.gateway.live.routes import live_routes
+from services.gateway.live.tickets import RedisTickets
 from services.gateway.probes import postgres_probe, redis_probe, service_probe
 from services.gateway.transcoder.api import shipped_api
 from services.gateway.transcoder.endpoint import Deadlines
@@ -55,12 +57,13 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[str]:
         redis = open_redis(config.redis_url)
         stack.push_async_callback(redis.aclose)
         channels = await stack.enter_async_context(open_channels(config.peers))
-        nobody = NobodyKnown()
+        nobody, credentials, audit = NobodyKnown(), NoCredentials(), LoggedAudit()
+        tickets = RedisTickets(redis, nobody)
         ports = Ports(
-            peers=Peers(channels, NoCredentials()),
+            peers=Peers(channels, credentials),
             authenticator=nobody,
-            tickets=nobody,
-            audit=LoggedAudit(),
+            tickets=tickets,
+            audit=audit,
             deadlines=Deadlines(config.timeout_s, config.most_timeout_s),
         )
         readiness = Readiness(
@@ -74,7 +77,11 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[str]:
         await stack.enter_async_context(
             serving(health_app(readiness), config.server.metrics_listen)
         )
-        app = build_app(shipped_api(), ports)
+        app = build_app(
+            shipped_api(),
+            ports,
+            [live_routes(channels, credentials, tickets, audit, config.cors_origins)],
+        )
         server, _, health = await start_server(config.server.listen, _register)
         stack.push_async_callback(server.stop, config.server.drain_grace_s)
         address = await stack.enter_async_context(serving(app, config.http_listen))

@@ -82,6 +82,12 @@ class TrackingWatch:
         deliver = (
             self._events.every_delivery if request.lossless else self._events.deliveries
         )
+        recent_until = 0
+        if request.recent_events:
+            recent_until = await self._events.newest(environment_id)
+            if after >= recent_until:
+                recent_until = 0
+                yield _sign_of_life(environment_id, after)
         deliveries = deliver(environment_id, after, scope)
         async with aclosing(_until_drained(deliveries, self._drain)) as until_drained:
             async for delivery in until_drained:
@@ -90,6 +96,9 @@ class TrackingWatch:
                     resume_token=resume_token(environment_id, delivery.sequence),
                     coalesced=delivery.coalesced,
                 )
+                if 0 < recent_until <= delivery.sequence:
+                    recent_until = 0
+                    yield _sign_of_life(environment_id, delivery.sequence)
 
     async def _scope(
         self, environment_id: EnvironmentId, session_id: str
@@ -132,6 +141,14 @@ class TrackingWatch:
         newest = await self._events.newest(environment_id)
         oldest = await self._events.before_oldest(environment_id)
         return max(oldest, newest - request.recent_events)
+
+
+def _sign_of_life(
+    environment_id: EnvironmentId, sequence: int
+) -> pipeline_pb2.WatchTrackingResponse:
+    """Return a message without event."""
+    token = resume_token(environment_id, sequence)
+    return pipeline_pb2.WatchTrackingResponse(resume_token=token)
 
 
 async def _until_drained(deliveries: Deliveries, drain: DrainSignal) -> Deliveries:

@@ -1,6 +1,5 @@
 """How messages are written to viewers: JSON or protobuf, framed once for all."""
 
-import json
 import struct
 from enum import StrEnum
 

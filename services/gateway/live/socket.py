@@ -14,7 +14,6 @@ from prometheus_client import Counter, Gauge
 from services.common.caller import Caller
 from services.common.errors import (
     Forbidden,
-    InvalidInput,
     NotFound,
     SpotOnError,
     Unauthenticated,
@@ -22,7 +21,6 @@ from services.common.errors import (
 from services.common.grpc_errors import status_from_error
 from services.common.ids import require_resource_id
 from services.common.tasks import end_tasks
-from services.gateway.authentication import FIRST_MESSAGE_S
 from services.gateway.http_errors import HttpProblem
 from services.gateway.live.closing import (
     FAULT,
@@ -34,6 +32,7 @@ from services.gateway.live.closing import (
 )
 from services.gateway.live.fanout import subscribed
 from services.gateway.live.feed import EnvironmentFeed, LiveHub
+from services.gateway.live.first_message import first_proof, proof_of
 from services.gateway.live.form import Form
 from services.gateway.live.origin import require_origin
 from services.gateway.live.pipeline_source import PipelineSource
@@ -224,11 +223,14 @@ class _Connection:
         Raises:
             SpotOnError: It may not watch, or not go on.
         """
-        self._proof = proof or await self._first_message()
+        sockets = self._sockets
+        self._proof = proof or await first_proof(
+            self._request, self._socket, sockets.doorkeeper, Purpose.WATCH
+        )
         caller = self._proof.caller
         require_scope(caller, SCOPE, self._environment_id)
-        async with self._sockets.quota.watching(caller, self._environment_id):
-            with self._sockets.hub.feed(self._environment_id) as feed:
+        async with sockets.quota.watching(caller, self._environment_id):
+            with sockets.hub.feed(self._environment_id) as feed:
                 await feed.primed()
                 self._welcome()
                 standing = asyncio.ensure_future(self._until_not_allowed())
@@ -237,37 +239,6 @@ class _Connection:
                 finally:
                     feed.fanout.leave(self._viewer)
                     await end_tasks(standing)
-
-    async def _first_message(self) -> Proof:
-        """Return who the first message says that it is.
-
-        Raises:
-            Unauthenticated: It came too late, or proves nothing.
-        """
-        try:
-            async with asyncio.timeout(FIRST_MESSAGE_S):
-                message = await self._socket.receive()
-        except TimeoutError:
-            raise Unauthenticated(
-                f"no access_token or ticket came within {FIRST_MESSAGE_S:.0f} s"
-            ) from None
-        if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-            raise Unauthenticated("the first message must be access_token or ticket")
-        try:
-            request = read_request(message)
-        except InvalidInput as error:
-            raise Unauthenticated(f"the first message is refused: {error}") from None
-        if request.HasField("subscribe"):
-            raise Unauthenticated("the first message must be access_token or ticket")
-        return await self._proof_of(request)
-
-    async def _proof_of(self, request: live_pb2.LiveRequest) -> Proof:
-        doorkeeper = self._sockets.doorkeeper
-        if request.HasField("ticket"):
-            return await doorkeeper.by_ticket(
-                self._request, request.ticket, Purpose.WATCH
-            )
-        return await doorkeeper.by_token(self._request, request.access_token)
 
     async def _until_not_allowed(self) -> None:
         """End the connection once its viewer may no longer watch."""
@@ -302,7 +273,9 @@ class _Connection:
             Unauthenticated: It proves nothing.
             Forbidden: It is another caller's.
         """
-        proof = await self._proof_of(request)
+        proof = await proof_of(
+            self._request, request, self._sockets.doorkeeper, Purpose.WATCH
+        )
         if proof.caller.subject != self._proof.caller.subject:
             raise Forbidden("a connection keeps its caller")
         require_scope(proof.caller, SCOPE, self._environment_id)

@@ -1,7 +1,7 @@
 """All services in the process of the test, and cameras that see one walking person."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +37,7 @@ from services.tracker.config import config_from_environ as load_tracker_config
 from spoton.common.v1 import events_pb2, geometry_pb2
 from spoton.mapper.v1 import environment_pb2, mapper_pb2
 from spoton.pipeline.v1 import pipeline_pb2
+from stack.ports import free_ports
 from stack.stores.seaweedfs import S3Access
 from tests.fakes.detector import FakeDetector
 from tests.fakes.session_steps import Stub, until_session
@@ -104,6 +105,7 @@ class Mesh:
         detector: What finds people; its gate can hold every frame.
         media: Folder of the recordings.
         environment_id: The environment; it has no cameras yet.
+        addresses: Where the services are that the gateway calls, by name.
         redis_url: Where events are published.
     """
 
@@ -112,6 +114,7 @@ class Mesh:
     detector: FakeDetector
     media: Path
     environment_id: str
+    addresses: Mapping[str, str]
     redis_url: str = field(repr=False)
 
     async def add_camera(
@@ -193,7 +196,14 @@ async def running_mesh(
         addresses = await enter(_peers(postgres_dsn, redis_url, s3, detector))
         peers = await enter(open_peers(addresses))
         threads = stack.enter_context(ThreadPoolExecutor(1))
-        config = pipeline_config(postgres_dsn, redis_url, addresses, media=media)
+        (port,) = free_ports(1)
+        config = pipeline_config(
+            postgres_dsn,
+            redis_url,
+            addresses,
+            media=media,
+            address=f"127.0.0.1:{port}",
+        )
 
         previews = PreviewBoard()
 
@@ -206,7 +216,19 @@ async def running_mesh(
         await peers.mapper.CreateEnvironment(
             mapper_pb2.CreateEnvironmentRequest(environment=environment)
         )
-        yield Mesh(peers, pipeline.stub, detector, media, environment_id, redis_url)
+        yield Mesh(
+            peers,
+            pipeline.stub,
+            detector,
+            media,
+            environment_id,
+            {
+                "mapper": addresses.mapper,
+                "reid": addresses.reid,
+                "pipeline": pipeline.address,
+            },
+            redis_url,
+        )
 
 
 @asynccontextmanager

@@ -27,11 +27,13 @@ class RunningPipeline:
     """A pipeline in this process.
 
     Attributes:
+        address: Where it answers.
         stub: Calls it.
         drain: Starts its end.
         owning: Done once it owns nothing any more.
     """
 
+    address: str
     stub: Stub
     drain: DrainSignal
     owning: "asyncio.Future[None]"
@@ -44,6 +46,7 @@ def pipeline_config(
     *,
     media: Path = Path("unused"),
     owner: str = "test",
+    address: str = "127.0.0.1:0",
     lease_s: float = 5.0,
     retention: Retention | None = None,
 ) -> PipelineConfig:
@@ -56,7 +59,7 @@ def pipeline_config(
         media=MediaFolder(media),
         retention=retention or Retention(),
         owner=owner,
-        address="127.0.0.1:1",
+        address=address,
         max_sessions=100,
         lease_s=lease_s,
         renew_every_s=0.1,
@@ -76,13 +79,13 @@ async def running_pipeline(
     await migrate(config.postgres_dsn, SCHEMA, VERSIONS)
     async with (
         wired(config, open_runner, drain, previews) as (register, supervisor),
-        running_server(register) as address,
+        running_server(register, config.address) as address,
         open_channel(address) as channel,
     ):
         owning = asyncio.create_task(supervisor.run(drain))
         stub = pipeline_pb2_grpc.PipelineServiceStub(channel)
         try:
-            yield RunningPipeline(stub, drain, owning)
+            yield RunningPipeline(address, stub, drain, owning)
         finally:
             owning.cancel()
             await asyncio.gather(owning, return_exceptions=True)

@@ -86,7 +86,7 @@ async def test_the_session_says_where_its_owner_is(
             environment_id=session.environment_id, session_id=session.session_id
         )
     )
-    assert answer.session.owner_address == "127.0.0.1:1"
+    assert answer.session.owner_address == mesh.addresses["pipeline"]
 
 
 async def test_heads_are_blurred_when_the_environment_asks(

@@ -949,8 +949,9 @@ class WatchTrackingRequest(_message.Message):
     behind is ended. For readers that store.
     """
     recent_events: _builtins.int
-    """Start with so many of the newest events, as far as they are kept. Not
-    together with resume_token or from_start. Range: [0, 10000].
+    """Start with so many of the newest events, as far as they are kept; a message
+    without event follows the last of them. Not together with resume_token or
+    from_start. Range: [0, 10000].
     """
     def __init__(
         self,
@@ -985,7 +986,7 @@ class WatchTrackingResponse(_message.Message):
     """Tracking updates left out before this one, because the reader was slow."""
     @_builtins.property
     def event(self) -> _events_pb2.EnvironmentEvent:
-        """What happened. Absent in a keep-alive."""
+        """What happened. Absent in a keep-alive, and behind the recent events."""
 
     def __init__(
         self,

@@ -1,0 +1,71 @@
+"""The routes of live events and pictures, which are written by hand."""
+
+from collections.abc import Callable, Collection, Mapping
+
+from aiohttp import web
+from grpc import aio
+
+from services.gateway.audit import AuditLog
+from services.gateway.credentials import CallCredentials
+from services.gateway.live.feed import LiveHub
+from services.gateway.live.person_crops import PersonCrops
+from services.gateway.live.picture_audit import PictureAudit
+from services.gateway.live.picture_routes import PictureRoutes
+from services.gateway.live.pictures import PictureHub
+from services.gateway.live.pipeline_source import PipelineSource
+from services.gateway.live.socket import LiveSockets, NoQuota, ViewerQuota
+from services.gateway.live.standing import Doorkeeper
+from services.gateway.live.ticket_route import TicketRoute
+from services.gateway.live.tickets import RedisTickets
+
+_ENVIRONMENT = "/v1/environments/{environment_id}"
+_CAMERA = _ENVIRONMENT + "/cameras/{camera_id}"
+
+
+def live_routes(
+    channels: Mapping[str, aio.Channel],
+    credentials: CallCredentials,
+    tickets: RedisTickets,
+    audit: AuditLog,
+    origins: Collection[str],
+    quota: ViewerQuota | None = None,
+) -> Callable[[web.Application], None]:
+    """Return what adds the routes to an application.
+
+    Args:
+        channels: To the services, by name; `pipeline` and `reid` are called.
+        credentials: Show them who asks.
+        tickets: Given out and taken back.
+        audit: Records who looks at pictures.
+        origins: Origins of pages that may open WebSockets, beside our own.
+        quota: Bounds how many watch; None bounds nothing.
+    """
+
+    def add(app: web.Application) -> None:
+        source = PipelineSource(channels["pipeline"], credentials)
+        doorkeeper = Doorkeeper(tickets)
+        hub, picture_hub = LiveHub(source.watch), PictureHub(source)
+        live = LiveSockets(hub, source, doorkeeper, quota or NoQuota(), origins)
+        pictures = PictureRoutes(
+            picture_hub,
+            PersonCrops(channels["reid"], credentials),
+            doorkeeper,
+            PictureAudit(audit),
+            origins,
+        )
+
+        async def close(_app: web.Application) -> None:
+            await hub.close()
+            await picture_hub.close()
+
+        app.on_shutdown.extend((live.stop, pictures.stop))
+        app.on_cleanup.append(close)
+        get, post = app.router.add_get, app.router.add_post
+        post("/v1/auth/tickets", TicketRoute(tickets).answer)
+        get(_ENVIRONMENT + "/live", live.answer)
+        get(_ENVIRONMENT + "/identities/{global_id}/crop.jpg", pictures.crop)
+        get(_CAMERA + "/preview.mjpeg", pictures.mjpeg)
+        get(_CAMERA + "/preview", pictures.socket)
+        get(_CAMERA + "/snapshot.jpg", pictures.snapshot)
+
+    return add
