@@ -112,6 +112,11 @@ class Fanout:
         """Return the newest state of each session that goes on."""
         return list(self._latest.values())
 
+    def show_latest(self, now_s: float) -> None:
+        """Give everybody the newest states."""
+        for viewer in self.viewers():
+            viewer.catch_up(self.latest(), now_s)
+
     def following(self, resume_token: str) -> list[Update] | None:
         """Return what came after a token; None if that is not kept any more."""
         for index in range(len(self._kept) - 1, -1, -1):
@@ -131,6 +136,7 @@ class Fanout:
         """Forget what was kept: what comes next does not follow it."""
         self._kept.clear()
         self._kept_bytes = 0
+        self._latest.clear()
 
     def _note_session(self, update: Update) -> None:
         event = update.response.event

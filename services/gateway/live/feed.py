@@ -167,6 +167,7 @@ class EnvironmentFeed:
             self.fanout.remember(response)
         else:
             self._primed.set()
+            self.fanout.show_latest(time.monotonic())  # To those who saw a gap.
 
     def _goes_on_after(self, error: SpotOnError) -> bool:
         """Return whether to try again after a failure."""

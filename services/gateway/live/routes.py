@@ -14,7 +14,7 @@ from services.gateway.live.picture_routes import PictureRoutes
 from services.gateway.live.pictures import PictureHub
 from services.gateway.live.pipeline_source import PipelineSource
 from services.gateway.live.socket import LiveSockets, NoQuota, ViewerQuota
-from services.gateway.live.standing import Doorkeeper
+from services.gateway.live.standing import RECHECK_S, Doorkeeper
 from services.gateway.live.ticket_route import TicketRoute
 from services.gateway.live.tickets import RedisTickets
 
@@ -29,6 +29,8 @@ def live_routes(
     audit: AuditLog,
     origins: Collection[str],
     quota: ViewerQuota | None = None,
+    *,
+    recheck_s: float = RECHECK_S,
 ) -> Callable[[web.Application], None]:
     """Return what adds the routes to an application.
 
@@ -39,11 +41,12 @@ def live_routes(
         audit: Records who looks at pictures.
         origins: Origins of pages that may open WebSockets, beside our own.
         quota: Bounds how many watch; None bounds nothing.
+        recheck_s: How often is asked whether viewers still may watch, seconds.
     """
 
     def add(app: web.Application) -> None:
         source = PipelineSource(channels["pipeline"], credentials)
-        doorkeeper = Doorkeeper(tickets)
+        doorkeeper = Doorkeeper(tickets, recheck_s=recheck_s)
         hub, picture_hub = LiveHub(source.watch), PictureHub(source)
         live = LiveSockets(hub, source, doorkeeper, quota or NoQuota(), origins)
         pictures = PictureRoutes(
