@@ -27,8 +27,8 @@ PATH = {"environment_id": "plaza", "camera_id": "north"}
 async def test_clients_read_the_frames(length: int) -> None:
     """The library's own reader finds the payload, whatever its length."""
     loop = asyncio.get_running_loop()
-    queue = WebSocketDataQueue(BaseProtocol(loop), 2**16, loop=loop)
-    reader = WebSocketReader(queue, 2**20, False, True)
+    queue = WebSocketDataQueue(BaseProtocol(loop), 2**20, loop=loop)
+    reader = WebSocketReader(queue, 2**20, False, True)  # noqa: FBT003
     payload = b"x" * length
     reader.feed_data(frame(payload, text=True) + frame(payload, text=False))
     text, binary = await queue.read(), await queue.read()
