@@ -33,7 +33,9 @@ class Service:
 
 SERVICES: Mapping[str, Service] = {
     "detector": Service("services.detector"),
-    "reid": Service("services.reid", postgres=True, redis=True, s3=True),
+    "reid": Service(
+        "services.reid", postgres=True, redis=True, s3=True, peers=("mapper",)
+    ),
     "tracker": Service("services.tracker"),
     "mapper": Service("services.mapper", postgres=True, redis=True),
     "pipeline": Service(

@@ -17,6 +17,7 @@ from services.common.devices import DeviceWatch, Fallback
 from services.common.drain import DrainSignal
 from services.common.environ import ConfigError
 from services.common.event_log import EventLog
+from services.common.grpc_client import open_channel
 from services.common.grpc_server import Register, serve
 from services.common.ids import ModelId
 from services.common.models import (
@@ -34,6 +35,7 @@ from services.reid.adapters.embedders.stripes import StripesEmbedder
 from services.reid.adapters.identity_table import PostgresIdentityTable
 from services.reid.adapters.index_kinds import choose_index
 from services.reid.adapters.outbox import OutboxRelay
+from services.reid.adapters.portrait_privacy import PortraitPrivacy
 from services.reid.adapters.s3 import S3Pictures
 from services.reid.adapters.sitter_table import PostgresSitterTable
 from services.reid.adapters.timeline_table import TimelineTable
@@ -142,6 +144,7 @@ async def wired(
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(open_pool(config.postgres_dsn, SCHEMA))
         redis = await stack.enter_async_context(open_redis(config.redis_url))
+        mapper = await stack.enter_async_context(open_channel(config.mapper_address))
         table, pictures = PostgresIdentityTable(pool), S3Pictures(config.s3)
         portraits = await stack.enter_async_context(PortraitKeeper(pictures, table))
         running = await stack.enter_async_context(Embedders(embedders, config.batching))
@@ -151,6 +154,7 @@ async def wired(
             running,
             IdentityService(table, indexes),
             portraits,
+            PortraitPrivacy(mapper),
             Reembedding(
                 PostgresSitterTable(pool),
                 pictures,

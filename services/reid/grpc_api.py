@@ -14,6 +14,7 @@ from services.common.errors import InvalidInput
 from services.common.ids import ModelId, TimelineId
 from services.common.image_messages import image_from_proto
 from services.common.images import RgbImage
+from services.reid.adapters.portrait_privacy import PortraitPrivacy
 from services.reid.associate_stream import AssociateStream
 from services.reid.convert import lease_from_proto, vector_from_proto
 from services.reid.convert_identity import (
@@ -62,6 +63,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         embedders: Embedders,
         identities: IdentityService,
         portraits: PortraitKeeper,
+        privacy: PortraitPrivacy,
         reembedding: Reembedding,
         make_writer: WriterMaker,
         choose_evidence: EvidenceChooser,
@@ -76,6 +78,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
             embedders: Compute vectors.
             identities: Finds and reads persons.
             portraits: Reads pictures.
+            privacy: Hides in them what must not be seen.
             reembedding: Gives persons vectors of another model.
             make_writer: Returns the writer of a timeline, for vectors of a model.
             choose_evidence: Returns what associates with some kinds of evidence.
@@ -86,6 +89,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         self._embedders = embedders
         self._identities = identities
         self._portraits = portraits
+        self._privacy = privacy
         self._reembedding = reembedding
         self._make_writer = make_writer
         self._choose_evidence = choose_evidence
@@ -209,12 +213,12 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         self, request: reid_pb2.GetIdentityCropRequest, context: Context
     ) -> reid_pb2.GetIdentityCropResponse:
         """Read the best picture of a person."""
+        environment_id = environment_from_proto(request.environment_id)
         record, jpeg = await self._portraits.read(
-            environment_from_proto(request.environment_id),
-            global_id_from_proto(request.global_id),
+            environment_id, global_id_from_proto(request.global_id)
         )
         return reid_pb2.GetIdentityCropResponse(
-            jpeg=jpeg,
+            jpeg=await self._privacy.shown(environment_id, jpeg),
             camera_id=record.camera_id,
             capture_time=ns_to_timestamp(record.captured_ns),
             quality=record.quality,

@@ -107,7 +107,7 @@ class PictureRoutes:
                 first = await self._first(request, proof, pictures)
                 await response.prepare(request)
                 transport = request.transport
-                if isinstance(transport, asyncio.WriteTransport):
+                if transport is not None:
                     bound_send_buffer(transport)
                     try:
                         await self._until_over(
@@ -144,7 +144,7 @@ class PictureRoutes:
             proof = await self._admit(request, PREVIEW_ACTION, PICTURE_SCOPE)
         await socket.prepare(request)
         transport = request.transport
-        if not isinstance(transport, asyncio.WriteTransport):
+        if transport is None:
             return socket
         bound_send_buffer(transport)
 

@@ -165,7 +165,7 @@ class _Connection:
         environment_id: str,
     ) -> None:
         transport = request.transport
-        if not isinstance(transport, asyncio.WriteTransport):
+        if transport is None:
             raise ConnectionResetError("the viewer is gone")
         bound_send_buffer(transport)
         self._sockets = sockets
