@@ -4,17 +4,24 @@ A token is never taken from the address, where logs and histories keep it.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import json
+import time
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from aiohttp import WSMsgType, hdrs, web
 
 from services.common.caller import Caller
-from services.common.errors import Unauthenticated
+from services.common.errors import Unauthenticated, Unavailable
+from services.common.tasks import end_tasks
 
 FIRST_MESSAGE_S = 10.0
 """How long a WebSocket may take to say who it is, seconds."""
+
+RECHECK_S = 10.0
+"""How often the right to a long answer is checked again, seconds."""
 
 _SCHEME = "bearer"
 _MAX_TOKEN = 16_384
@@ -42,6 +49,27 @@ class Tickets(Protocol):
             Unauthenticated: The ticket is unknown, used or expired.
             Unavailable: It cannot be checked now.
         """
+
+
+class Validity(Protocol):
+    """Knows whether what was proved once still holds."""
+
+    async def check(self, caller: Caller) -> None:
+        """Return if the caller may go on.
+
+        Raises:
+            Unauthenticated: The right has expired or was revoked.
+            Unavailable: It cannot be checked now; the caller goes on until it can.
+        """
+
+
+class ExpiryOnly:
+    """Ends a caller's right when it expires: all there is without accounts."""
+
+    async def check(self, caller: Caller) -> None:
+        """Compare the expiry with the clock."""
+        if time.time() >= caller.expires_s:
+            raise Unauthenticated("the access token has expired")
 
 
 class NobodyKnown:
@@ -111,6 +139,40 @@ async def authenticate_websocket(
     else:
         caller = await request.config_dict[AUTHENTICATOR].authenticate(secret)
     return dataclasses.replace(caller, address=request.remote or "")
+
+
+@contextlib.asynccontextmanager
+async def valid_while(caller: Caller, validity: Validity) -> AsyncIterator[None]:
+    """End the block when the caller's right ends.
+
+    Raises:
+        Unauthenticated: It ended.
+    """
+    try:
+        async with asyncio.timeout(None) as limit:
+            watching = asyncio.create_task(_watch(caller, validity, limit))
+            try:
+                yield
+            finally:
+                await end_tasks(watching)
+    except TimeoutError:
+        if limit.expired():
+            raise Unauthenticated("the right to read on has ended") from None
+        raise
+
+
+async def _watch(caller: Caller, validity: Validity, limit: asyncio.Timeout) -> None:
+    """Let `limit` expire once the caller's right has ended."""
+    while True:
+        left_s = caller.expires_s - time.time()
+        await asyncio.sleep(max(0.0, min(RECHECK_S, left_s)))
+        try:
+            await validity.check(caller)
+        except Unauthenticated:
+            limit.reschedule(asyncio.get_running_loop().time())
+            return
+        except Unavailable:
+            await asyncio.sleep(RECHECK_S)
 
 
 async def _first_message(socket: web.WebSocketResponse) -> tuple[str, str]:

@@ -14,17 +14,18 @@ from services.common.postgres import open_pool
 from services.common.redis_client import open_redis
 from services.gateway.app import Ports, build_app
 from services.gateway.audit import LoggedAudit
-from services.gateway.authentication import NobodyKnown
+from services.gateway.authentication import ExpiryOnly, NobodyKnown
 from services.gateway.config import OWN_AUDIENCES, GatewayConfig
 from services.gateway.credentials import NoCredentials
 from services.gateway.health import Readiness, health_app
 from services.gateway.http_server import serving
+from services.gateway.idempotency import KeptAnswers
 from services.gateway.live.routes import live_routes
 from services.gateway.live.tickets import RedisTickets
 from services.gateway.probes import postgres_probe, redis_probe, service_probe
 from services.gateway.transcoder.api import shipped_api
-from services.gateway.transcoder.endpoint import Deadlines
 from services.gateway.transcoder.peers import Peers
+from services.gateway.transcoder.unary import Deadlines
 
 SCHEMA = "gateway"
 
@@ -59,12 +60,17 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[str]:
         channels = await stack.enter_async_context(open_channels(config.peers))
         nobody, credentials, audit = NobodyKnown(), NoCredentials(), LoggedAudit()
         tickets = RedisTickets(redis, nobody)
+        kept = KeptAnswers(redis)
+        stack.push_async_callback(kept.finish)
         ports = Ports(
             peers=Peers(channels, credentials),
             authenticator=nobody,
             tickets=tickets,
+            validity=ExpiryOnly(),
             audit=audit,
+            kept=kept,
             deadlines=Deadlines(config.timeout_s, config.most_timeout_s),
+            origins=config.cors_origins,
         )
         readiness = Readiness(
             stores={"redis": redis_probe(redis), "postgres": postgres_probe(pool)},
@@ -80,7 +86,7 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[str]:
         app = build_app(
             shipped_api(),
             ports,
-            [live_routes(channels, credentials, tickets, audit, config.cors_origins)],
+            [live_routes(ports.peers, credentials, tickets, audit)],
         )
         server, _, health = await start_server(config.server.listen, _register)
         stack.push_async_callback(server.stop, config.server.drain_grace_s)

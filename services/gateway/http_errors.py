@@ -109,39 +109,60 @@ def problem_response(error: Exception, request_id: str) -> web.Response:
 
 def known_status(error: Exception, request_id: str) -> status_pb2.Status:
     """Return the status of an error, with a fixed text where it is a fault of ours."""
-    if isinstance(error, aio.AioRpcError):
-        status = status_from_rpc(error)
-    elif isinstance(error, SpotOnError):
-        status = status_from_error(error)
-    else:
-        status = status_pb2.Status(code=code_pb2.INTERNAL)
+    status = _status(error)
     if status.code in CODES:
         return status
-    _log.error("request failed", request_id=request_id, exc_info=error)
+    if isinstance(error, aio.AioRpcError):
+        details = error.details()
+        _log.error("a service failed", request_id=request_id, details=details)
+    else:
+        _log.error("request failed", request_id=request_id, exc_info=error)
     message = f"internal error, request {request_id}"
     return status_pb2.Status(code=code_pb2.INTERNAL, message=message)
 
 
+def outcome(error: Exception) -> str:
+    """Return the name of the status that tells an error, for the audit log."""
+    if isinstance(error, HttpProblem):
+        return "INVALID_ARGUMENT"
+    code = _status(error).code
+    return str(code_pb2.Code.Name(code)) if code in CODES else "INTERNAL"
+
+
+def _status(error: Exception) -> status_pb2.Status:
+    if isinstance(error, aio.AioRpcError):
+        return status_from_rpc(error)
+    if isinstance(error, SpotOnError):
+        return status_from_error(error)
+    return status_pb2.Status(code=code_pb2.INTERNAL)
+
+
 def status_problem(status: status_pb2.Status, request_id: str) -> web.Response:
     """Return the answer that tells a status."""
-    http = CODES.get(status.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+    http = http_status(status)
     headers: dict[str, str] = {}
     if http in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers[hdrs.RETRY_AFTER] = str(_retry_after_s(status))
     if http is HTTPStatus.UNAUTHORIZED:
         headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="spoton"'
-    body = problem_body(http, status.message, request_id)
-    body |= status_members(status)
-    return _response(http, body, headers)
+    return _response(http, status_body(status, request_id), headers)
 
 
-def status_members(status: status_pb2.Status) -> dict[str, Any]:
-    """Return the members that gRPC adds to a problem: its code and its details."""
-    members: dict[str, Any] = {"code": code_pb2.Code.Name(status.code)}
+def http_status(status: status_pb2.Status) -> HTTPStatus:
+    """Return the HTTP status of a status."""
+    return CODES.get(status.code, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def status_body(status: status_pb2.Status, request_id: str) -> dict[str, Any]:
+    """Return the problem that tells a status, its code and details included."""
+    members = _problem_body(http_status(status), status.message, request_id)
+    members["code"] = code_pb2.Code.Name(status.code)
     details = []
     for packed in status.details:
         try:
-            details.append(json_format.MessageToDict(packed))
+            details.append(
+                json_format.MessageToDict(packed, preserving_proto_field_name=True)
+            )
         except (TypeError, ValueError):
             # A type that we do not know, or bytes that are none of it.
             details.append({"@type": packed.type_url})
@@ -150,7 +171,7 @@ def status_members(status: status_pb2.Status) -> dict[str, Any]:
     return members
 
 
-def problem_body(http: HTTPStatus, detail: str, request_id: str) -> dict[str, Any]:
+def _problem_body(http: HTTPStatus, detail: str, request_id: str) -> dict[str, Any]:
     """Return the members that every problem has."""
     return {
         "type": "about:blank",
@@ -174,7 +195,7 @@ def _retry_after_s(status: status_pb2.Status) -> int:
 def _plain_problem(
     status: HTTPStatus, detail: str, request_id: str, headers: Mapping[str, str]
 ) -> web.Response:
-    return _response(status, problem_body(status, detail, request_id), headers)
+    return _response(status, _problem_body(status, detail, request_id), headers)
 
 
 def _response(

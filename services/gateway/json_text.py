@@ -46,6 +46,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise InvalidInput("the key stands twice in one object", field=twice)
+    if None in members.values():
+        empty = next(key for key, value in pairs if value is None)
+        raise InvalidInput("is null; leave it out instead", field=empty)
     return members
 
 

@@ -1,5 +1,6 @@
 """What every request has: an id, safe headers, and a failure that is told well."""
 
+import asyncio
 import re
 import uuid
 from http import HTTPStatus
@@ -8,6 +9,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from services.common.errors import InvalidInput
+from services.gateway.cors import cors_headers
 from services.gateway.http_errors import HttpProblem, problem_response
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -18,6 +20,8 @@ REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _LONGEST_PURPOSE = 500
+BODY_S = 60.0
+"""How long the body of a request may take, seconds."""
 
 _SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -42,9 +46,16 @@ async def tell_failures(request: web.Request, handler: Handler) -> web.StreamRes
         return problem_response(error, request_id)
 
 
+def new_request_id() -> str:
+    """Return an id that no other request has."""
+    return uuid.uuid4().hex
+
+
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add the request's id and the headers that browsers go by."""
     response.headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID, "")
+    response.headers[hdrs.SERVER] = "spoton"
+    response.headers.update(cors_headers(request))
     for name, value in _SAFE_HEADERS.items():
         response.headers.setdefault(name, value)
 
@@ -105,17 +116,27 @@ async def read_body(request: web.Request, most_bytes: int) -> bytes:
         )
     if (request.content_length or 0) > most_bytes:
         raise _too_large(most_bytes)
-    body = bytearray()
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > most_bytes:
-            raise _too_large(most_bytes)
+    try:
+        async with asyncio.timeout(BODY_S):
+            body = await _read_all(request, most_bytes)
+    except TimeoutError:
+        problem = f"the body did not come within {BODY_S:.0f} s"
+        raise HttpProblem(HTTPStatus.REQUEST_TIMEOUT, problem) from None
     if body and not _is_json(request.content_type):
         raise HttpProblem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "the body must have the Content-Type application/json",
         )
     return bytes(body)
+
+
+async def _read_all(request: web.Request, most_bytes: int) -> bytearray:
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > most_bytes:
+            raise _too_large(most_bytes)
+    return body
 
 
 def _is_json(content_type: str) -> bool:
@@ -132,4 +153,4 @@ def _too_large(most_bytes: int) -> HttpProblem:
 def _request_id(request: web.Request) -> str:
     """Return the id that the caller chose if it can be logged, or a new one."""
     chosen = request.headers.get(REQUEST_ID_HEADER, "")
-    return chosen if _REQUEST_ID.fullmatch(chosen) else uuid.uuid4().hex
+    return chosen if _REQUEST_ID.fullmatch(chosen) else new_request_id()

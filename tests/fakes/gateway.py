@@ -1,10 +1,12 @@
 """Who calls the gateway in tests, and what it recorded."""
 
+import time
 from collections.abc import Mapping
 
 from services.common.caller import Caller, CallerKind
 from services.common.errors import Unauthenticated
 from services.gateway.audit import AuditEntry
+from services.gateway.credentials import Metadata
 
 
 def caller(name: str, grants: Mapping[str, frozenset[str]]) -> Caller:
@@ -24,6 +26,7 @@ class KnownCallers:
     def __init__(self, tokens: Mapping[str, Caller]) -> None:
         self.tokens = dict(tokens)
         self.tickets: dict[str, Caller] = {}
+        self.revoked: set[str] = set()
 
     async def authenticate(self, token: str) -> Caller:
         if token not in self.tokens:
@@ -34,6 +37,17 @@ class KnownCallers:
         if ticket not in self.tickets:
             raise Unauthenticated("the ticket is unknown")
         return self.tickets.pop(ticket)
+
+    async def check(self, caller: Caller) -> None:
+        if caller.subject in self.revoked or time.time() >= caller.expires_s:
+            raise Unauthenticated("the right was revoked")
+
+
+class ShownCaller:
+    """Shows the caller and the audience to the service, unsigned."""
+
+    def metadata(self, audience: str, caller: Caller) -> Metadata:
+        return (("test-audience", audience), ("test-subject", caller.subject))
 
 
 class KeptAudit:

@@ -18,11 +18,12 @@ from services.gateway.app import Ports, build_app
 from services.gateway.bootstrap import open_channels
 from services.gateway.credentials import NoCredentials
 from services.gateway.http_server import serving
+from services.gateway.idempotency import KeptAnswers
 from services.gateway.live.routes import live_routes
 from services.gateway.live.tickets import RedisTickets
 from services.gateway.transcoder.api import shipped_api
-from services.gateway.transcoder.endpoint import Deadlines
 from services.gateway.transcoder.peers import Peers
+from services.gateway.transcoder.unary import Deadlines
 from spoton.common.v1 import events_pb2
 from tests.fakes.gateway import KeptAudit, KnownCallers, caller
 
@@ -90,17 +91,20 @@ async def live_gateway(
 ) -> AsyncIterator[LiveGateway]:
     """Run a gateway before some services while the context is open."""
     callers, audit = KnownCallers(TOKENS), KeptAudit()
-    tickets = RedisTickets(redis, callers)
+    tickets, kept = RedisTickets(redis, callers), KeptAnswers(redis)
     async with open_channels(addresses) as channels:
         ports = Ports(
             peers=Peers(channels, NoCredentials()),
             authenticator=callers,
             tickets=tickets,
+            validity=callers,
             audit=audit,
+            kept=kept,
             deadlines=Deadlines(10.0, 20.0),
+            origins=frozenset({FLOOR_PAGE}),
         )
         extend = live_routes(
-            channels, NoCredentials(), tickets, audit, {FLOOR_PAGE}, recheck_s=0.2
+            ports.peers, NoCredentials(), tickets, audit, recheck_s=0.2
         )
         app = build_app(shipped_api(), ports, [extend])
         async with (

@@ -15,8 +15,8 @@ _SHORT, _LONG, _LONGER = 125, 126, 127
 class Form(StrEnum):
     """A representation, by the name of its WebSocket subprotocol."""
 
-    JSON = "spoton.json"
-    PROTOBUF = "spoton.protobuf"
+    JSON = "spoton.json.v1"
+    PROTOBUF = "spoton.protobuf.v1"
 
 
 def framed(message: live_pb2.LiveMessage, form: Form) -> bytes:

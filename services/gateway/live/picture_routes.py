@@ -1,7 +1,7 @@
 """Pictures over HTTP: MJPEG, binary WebSocket, snapshot, and a person's best crop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from services.common.errors import NotFound, SpotOnError, Unauthenticated
 from services.common.tasks import end_tasks
+from services.gateway.cors import require_known_origin
 from services.gateway.http_errors import HttpProblem
 from services.gateway.live.closing import (
     FAULT,
@@ -20,7 +21,6 @@ from services.gateway.live.closing import (
     cut_off_later,
 )
 from services.gateway.live.first_message import first_proof
-from services.gateway.live.origin import require_origin
 from services.gateway.live.person_crops import PersonCrops
 from services.gateway.live.picture_audit import PictureAudit
 from services.gateway.live.picture_query import picture_wish
@@ -33,7 +33,7 @@ PICTURE_SCOPE = "pictures:read"
 PREVIEW_ACTION = "spoton.pipeline.v1.PipelineService.WatchPreview"
 CROP_SCOPE = "identities:read"
 CROP_ACTION = "spoton.reid.v1.ReidService.GetIdentityCrop"
-JPEG_PROTOCOL, PROTOBUF_PROTOCOL = "spoton.jpeg", "spoton.protobuf"
+JPEG_PROTOCOL, PROTOBUF_PROTOCOL = "spoton.jpeg.v1", "spoton.protobuf.v1"
 
 _WRITE_S = 10.0
 _HEARTBEAT_S = 20.0
@@ -50,7 +50,6 @@ class PictureRoutes:
         crops: PersonCrops,
         doorkeeper: Doorkeeper,
         audit: PictureAudit,
-        origins: Collection[str],
     ) -> None:
         """Keep the collaborators.
 
@@ -59,13 +58,11 @@ class PictureRoutes:
             crops: Fetches pictures of persons.
             doorkeeper: Knows who may see what.
             audit: Records every look.
-            origins: Origins of pages that may open a WebSocket, beside our own.
         """
         self._hub = hub
         self._crops = crops
         self._doorkeeper = doorkeeper
         self._audit = audit
-        self._origins = origins
         self._stopping = asyncio.Event()
 
     async def stop(self, _app: web.Application) -> None:
@@ -126,7 +123,7 @@ class PictureRoutes:
     async def socket(self, request: web.Request) -> web.StreamResponse:
         """Send pictures over a WebSocket, as JPEG files or as protobuf."""
         wish = picture_wish(request.match_info, request.query)
-        require_origin(request, self._origins)
+        require_known_origin(request)
         socket = web.WebSocketResponse(
             protocols=(JPEG_PROTOCOL, PROTOBUF_PROTOCOL),
             heartbeat=_HEARTBEAT_S,

@@ -1,9 +1,8 @@
 """The routes of live events and pictures, which are written by hand."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 
 from aiohttp import web
-from grpc import aio
 
 from services.gateway.audit import AuditLog
 from services.gateway.credentials import CallCredentials
@@ -13,21 +12,27 @@ from services.gateway.live.picture_audit import PictureAudit
 from services.gateway.live.picture_routes import PictureRoutes
 from services.gateway.live.pictures import PictureHub
 from services.gateway.live.pipeline_source import PipelineSource
+from services.gateway.live.shared_streams import (
+    WATCH_PREVIEW,
+    WATCH_TRACKING,
+    SharedPreviews,
+    SharedTracking,
+)
 from services.gateway.live.socket import LiveSockets, NoQuota, ViewerQuota
 from services.gateway.live.standing import RECHECK_S, Doorkeeper
 from services.gateway.live.ticket_route import TicketRoute
 from services.gateway.live.tickets import RedisTickets
+from services.gateway.transcoder.peers import Peers
 
 _ENVIRONMENT = "/v1/environments/{environment_id}"
 _CAMERA = _ENVIRONMENT + "/cameras/{camera_id}"
 
 
 def live_routes(
-    channels: Mapping[str, aio.Channel],
+    peers: Peers,
     credentials: CallCredentials,
     tickets: RedisTickets,
     audit: AuditLog,
-    origins: Collection[str],
     quota: ViewerQuota | None = None,
     *,
     recheck_s: float = RECHECK_S,
@@ -35,27 +40,29 @@ def live_routes(
     """Return what adds the routes to an application.
 
     Args:
-        channels: To the services, by name; `pipeline` and `reid` are called.
+        peers: The services. Routes of the protos share what is read here too.
         credentials: Show them who asks.
         tickets: Given out and taken back.
         audit: Records who looks at pictures.
-        origins: Origins of pages that may open WebSockets, beside our own.
         quota: Bounds how many watch; None bounds nothing.
         recheck_s: How often is asked whether viewers still may watch, seconds.
     """
 
     def add(app: web.Application) -> None:
+        channels = peers.channels
         source = PipelineSource(channels["pipeline"], credentials)
         doorkeeper = Doorkeeper(tickets, recheck_s=recheck_s)
         hub, picture_hub = LiveHub(source.watch), PictureHub(source)
-        live = LiveSockets(hub, source, doorkeeper, quota or NoQuota(), origins)
+        live = LiveSockets(hub, source, doorkeeper, quota or NoQuota())
         pictures = PictureRoutes(
             picture_hub,
             PersonCrops(channels["reid"], credentials),
             doorkeeper,
             PictureAudit(audit),
-            origins,
         )
+
+        peers.shared[WATCH_TRACKING] = SharedTracking(hub, source).call
+        peers.shared[WATCH_PREVIEW] = SharedPreviews(source).call
 
         async def close(_app: web.Application) -> None:
             await hub.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager, nullcontext
 from http import HTTPStatus
 from typing import Protocol
@@ -21,6 +20,7 @@ from services.common.errors import (
 from services.common.grpc_errors import status_from_error
 from services.common.ids import require_resource_id
 from services.common.tasks import end_tasks
+from services.gateway.cors import require_known_origin
 from services.gateway.http_errors import HttpProblem
 from services.gateway.live.closing import (
     FAULT,
@@ -34,7 +34,6 @@ from services.gateway.live.fanout import subscribed
 from services.gateway.live.feed import EnvironmentFeed, LiveHub
 from services.gateway.live.first_message import first_proof, proof_of
 from services.gateway.live.form import Form
-from services.gateway.live.origin import require_origin
 from services.gateway.live.pipeline_source import PipelineSource
 from services.gateway.live.requests import (
     MOST_BYTES,
@@ -94,7 +93,6 @@ class LiveSockets:
         source: PipelineSource,
         doorkeeper: Doorkeeper,
         quota: ViewerQuota,
-        origins: Collection[str],
     ) -> None:
         """Keep the collaborators.
 
@@ -103,13 +101,11 @@ class LiveSockets:
             source: Knows sessions.
             doorkeeper: Knows who may watch.
             quota: Bounds how many do.
-            origins: Origins of pages that may open a WebSocket, beside our own.
         """
         self.hub = hub
         self.source = source
         self.doorkeeper = doorkeeper
         self.quota = quota
-        self._origins = origins
         self._open: set[_Connection] = set()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -122,7 +118,7 @@ class LiveSockets:
         environment_id = require_resource_id(
             request.match_info["environment_id"], "environment_id"
         )
-        require_origin(request, self._origins)
+        require_known_origin(request)
         socket = web.WebSocketResponse(
             protocols=[form.value for form in Form],
             heartbeat=HEARTBEAT_S,

@@ -31,13 +31,13 @@ class Update:
 
     def concerns(self, view: View) -> bool:
         """Return whether a view shows anything of it."""
-        return self._seen(view) is not None
+        return self.seen(view) is not None
 
     def frame(self, view: View, form: Form) -> bytes:
         """Return what a view shows, as it is written to viewers; maybe nothing."""
         key = (view, form)
         if key not in self._frames:
-            seen = self._seen(view)
+            seen = self.seen(view)
             self._frames[key] = (
                 b"" if seen is None else framed(live_pb2.LiveMessage(update=seen), form)
             )
@@ -48,7 +48,8 @@ class Update:
         self._narrowed.clear()
         self._frames.clear()
 
-    def _seen(self, view: View) -> Response | None:
+    def seen(self, view: View) -> Response | None:
+        """Return what a view shows of it, if that is anything."""
         if view.is_whole:
             return self.response
         if view not in self._narrowed:
@@ -62,13 +63,15 @@ class Note:
     Attributes:
         state_of: Empty: it is no state.
         cameras: None.
+        breaks: Whether events are missing from here on.
     """
 
-    __slots__ = ("_frames", "_message", "cameras", "state_of")
+    __slots__ = ("_frames", "_message", "breaks", "cameras", "state_of")
 
     def __init__(self, message: live_pb2.LiveMessage) -> None:
         self.state_of = ""
         self.cameras: frozenset[str] = frozenset()
+        self.breaks = message.HasField("gap")
         self._message = message
         self._frames: dict[Form, bytes] = {}
 

@@ -93,10 +93,15 @@ class Api:
 @functools.cache
 def shipped_api() -> Api:
     """Return the API of the client package that is installed."""
+    return api_from_descriptors(shipped_files())
+
+
+def shipped_files() -> descriptor_pb2.FileDescriptorSet:
+    """Return the files of the client package that is installed, with their comments."""
     # An editable installation adds an entry that is no folder.
     places = (Path(entry) / _FILES for entry in spoton.__path__)
     packed = next(place for place in places if place.is_file()).read_bytes()
-    return api_from_descriptors(descriptor_pb2.FileDescriptorSet.FromString(packed))
+    return descriptor_pb2.FileDescriptorSet.FromString(packed)
 
 
 def api_from_descriptors(files: descriptor_pb2.FileDescriptorSet) -> Api:

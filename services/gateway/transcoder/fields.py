@@ -1,5 +1,6 @@
 """Fields of a request by their paths, such as `camera.environment_id`."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ LEAF_MESSAGES = frozenset(
 )
 """Messages that JSON writes as one value."""
 
+_PLACE = re.compile(r" at [\w.\[\]]+$")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -107,10 +109,10 @@ class FieldPlan:
             if text not in _BOOLEANS:
                 raise InvalidInput("must be true or false", field=self.path)
             return _BOOLEANS[text]
-        message = self.field.message_type
-        if message is not None and message.name == "BoolValue":
+        kind = self.field.message_type.name if self.field.message_type else ""
+        if kind == "BoolValue":
             return _BOOLEANS.get(text, text)
-        return text
+        return _camel_case_paths(text) if kind == "FieldMask" else text
 
 
 def is_repeated(field: FieldDescriptor) -> bool:
@@ -169,10 +171,20 @@ def _leaves(
             yield from _leaves(message_of(field), inner, above | {message.full_name})
 
 
+def short_reason(error: Exception) -> str:
+    """Return the part of the library's message that is about the value."""
+    clause = str(error).rpartition(" field: ")[2]
+    return _PLACE.sub("", clause).rstrip(".") or "cannot be used"
+
+
 def _reason(error: Exception, field: FieldDescriptor) -> str:
     """Return why a text is no value of a field."""
     if field.enum_type is not None:
         names = ", ".join(value.name for value in field.enum_type.values)
         return f"must be one of {names}"
-    text = str(error)
-    return text.rpartition(": ")[2].rstrip(".") or "is no value of this field"
+    return short_reason(error)
+
+
+def _camel_case_paths(mask: str) -> str:
+    """Return a field mask's paths as JSON spells them."""
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), mask)

@@ -11,7 +11,12 @@ from google.protobuf.message import Message
 
 from services.common.errors import InvalidInput
 from services.gateway.json_text import json_bytes, parse_json
-from services.gateway.transcoder.fields import is_leaf, is_repeated, message_of
+from services.gateway.transcoder.fields import (
+    is_leaf,
+    is_repeated,
+    message_of,
+    short_reason,
+)
 
 BIG_BYTES = 256 * 1024
 """Size from which JSON is read and written in a thread, so that others go on."""
@@ -53,7 +58,7 @@ def read_json(
         json_format.ParseDict(value, message, descriptor_pool=pool)
     except (json_format.ParseError, ValueError, TypeError, AttributeError) as error:
         fault = _fault(kind, value, path)
-        field, reason = fault or (path, _short(error))
+        field, reason = fault or (path, short_reason(error))
         raise InvalidInput(reason, field=field) from None
 
 
@@ -79,13 +84,11 @@ def _fault(message: Descriptor, value: Any, path: str) -> tuple[str, str] | None
         field = _field(message, key)
         if field is None:
             return _join(path, key), "is no field of this message"
-        if field.name in given:
-            return _join(path, key), f"is given as {given[field.name]} too"
         given[field.name] = key
         fault = _field_fault(field, inner, _join(path, field.name))
         if fault is not None:
             return fault
-    return _oneof_fault(message, given, value, path)
+    return _oneof_fault(message, given, path)
 
 
 def _field(message: Descriptor, key: str) -> FieldDescriptor | None:
@@ -99,8 +102,6 @@ def _field_fault(
     field: FieldDescriptor, value: Any, path: str
 ) -> tuple[str, str] | None:
     """Return what is wrong with one field, or None."""
-    if value is None:
-        return None
     is_map = (
         field.message_type is not None and field.message_type.GetOptions().map_entry
     )
@@ -139,19 +140,17 @@ def _refusal(field: FieldDescriptor, value: Any) -> str | None:
         if field.enum_type is not None:
             names = ", ".join(each.name for each in field.enum_type.values)
             return f"must be one of {names}"
-        return _short(error)
+        return short_reason(error)
     return None
 
 
 def _oneof_fault(
-    message: Descriptor, given: dict[str, str], value: dict[str, Any], path: str
+    message: Descriptor, given: dict[str, str], path: str
 ) -> tuple[str, str] | None:
     """Return the second member of a oneof that is set twice, or None."""
     for oneof in message.oneofs:
         names = [field.name for field in oneof.fields]
-        both = [
-            name for name in names if name in given and value[given[name]] is not None
-        ]
+        both = [name for name in names if name in given]
         if len(both) > 1:
             return _join(path, both[1]), f"excludes {both[0]}, which is set too"
     return None
@@ -159,8 +158,3 @@ def _oneof_fault(
 
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
-
-
-def _short(error: Exception) -> str:
-    """Return the last clause of the library's message, which is about the value."""
-    return str(error).rpartition(" field: ")[2].rstrip(".") or "cannot be used"

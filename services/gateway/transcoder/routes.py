@@ -44,6 +44,11 @@ class Route:
     environment_variable: Variable | None
     max_body_bytes: int
 
+    @property
+    def creates(self) -> bool:
+        """Return whether it makes something new, so that repeating it matters."""
+        return self.method == "POST" and self.rpc.name.startswith("Create")
+
     def __str__(self) -> str:
         return self.rpc.full_name
 

@@ -5,10 +5,10 @@ import aiohttp
 ENVIRONMENT = {"environment_id": "plaza", "floors": [{"floor_id": "ground"}]}
 
 
-async def test_an_environment_is_made_and_read(http: aiohttp.ClientSession) -> None:
+async def test_an_environment_is_made_and_read(mapper: aiohttp.ClientSession) -> None:
     """What POST stores, GET answers, with every field by its proto's name."""
-    made = await http.post("/v1/environments", json=ENVIRONMENT)
+    made = await mapper.post("/v1/environments", json=ENVIRONMENT)
     assert made.status == 200, await made.text()
-    read = await http.get("/v1/environments/plaza")
+    read = await mapper.get("/v1/environments/plaza")
     assert (await read.json())["environment"]["environment_id"] == "plaza"
     assert (await read.json()) == (await made.json())

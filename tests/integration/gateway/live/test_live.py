@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 import time
 
 import aiohttp
@@ -59,7 +60,7 @@ async def test_protobuf_is_a_subprotocol(
     gateway: LiveGateway, environment_id: str
 ) -> None:
     """Who asks for it sends and gets the messages of the protos."""
-    async with gateway.live(environment_id, protocols=["spoton.protobuf"]) as socket:
+    async with gateway.live(environment_id, protocols=["spoton.protobuf.v1"]) as socket:
         first = live_pb2.LiveMessage.FromString(await socket.receive_bytes())
         assert first.welcome.subject == "user-viewer"
         request = live_pb2.LiveRequest(subscribe=live_pb2.Subscribe(global_id=7))
@@ -317,3 +318,29 @@ async def test_the_upstream_ends_when_nobody_watches() -> None:
         await closed.wait()
     assert opened == 1
     await hub.close()
+
+
+async def test_the_route_of_the_protos_shares_the_upstream(
+    gateway: LiveGateway, environment_id: str
+) -> None:
+    """`tracking:watch` tells the same by its own messages, also from a token."""
+    path = f"/v1/environments/{environment_id}/tracking:watch"
+    await gateway.publish(environment_id, range(1, 6))
+    query = {"resume_token": resume_token(EnvironmentId(environment_id), 2)}
+    async with (
+        gateway.live(environment_id) as live,
+        gateway.http.ws_connect(path, headers=BEARER) as watching,
+        gateway.http.ws_connect(path, headers=BEARER, params=query) as resumed,
+    ):
+        await subscribed(live)
+        told = [json.loads(await resumed.receive_str()) for _ in range(3)]
+        numbers = [int(one["event"]["tracking"]["frame_set"]) for one in told]
+        assert numbers == [3, 4, 5]
+        await received(live, "update")
+        await gateway.publish(environment_id, range(6, 7))
+        async with asyncio.timeout(LIMIT_S):
+            while not (one := json.loads(await watching.receive_str())).get("event"):
+                pass
+        assert one["event"]["sequence"] == "6"
+        upstreams = REGISTRY.get_sample_value("spoton_gateway_live_upstreams")
+        assert upstreams == 1

@@ -7,12 +7,9 @@ import pytest
 from aiohttp import WSMsgType
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from aiohttp.base_protocol import BaseProtocol
-from aiohttp.test_utils import make_mocked_request
 
 from services.common.errors import InvalidInput
-from services.gateway.http_errors import HttpProblem
 from services.gateway.live.form import Form, frame, framed
-from services.gateway.live.origin import require_origin
 from services.gateway.live.picture_query import picture_wish
 from services.gateway.live.pictures import PictureWish
 from services.gateway.live.update import Update
@@ -84,26 +81,3 @@ def test_what_an_address_cannot_say_is_refused_by_name(name: str, text: str) -> 
     with pytest.raises(InvalidInput) as refused:
         picture_wish(PATH, {name: text})
     assert refused.value.field == name
-
-
-@pytest.mark.parametrize(
-    ("origin", "allowed"),
-    [
-        (None, True),
-        ("http://gateway.example", True),
-        ("https://floor.example", True),
-        ("https://evil.example", False),
-        ("http://gateway.example.evil.example", False),
-        ("null", False),
-    ],
-)
-def test_foreign_pages_are_refused(origin: str | None, allowed: bool) -> None:  # noqa: FBT001
-    """Our own pages, those of the list, and programs are let in."""
-    headers = {"Host": "gateway.example"} | ({"Origin": origin} if origin else {})
-    request = make_mocked_request("GET", "/", headers=headers)
-    if allowed:
-        require_origin(request, {"https://floor.example"})
-        return
-    with pytest.raises(HttpProblem) as refused:
-        require_origin(request, {"https://floor.example"})
-    assert refused.value.status == 403

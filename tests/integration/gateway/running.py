@@ -1,0 +1,44 @@
+"""Run a gateway before services, without a process of its own."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from redis.asyncio import Redis
+
+from services.gateway.app import Ports, build_app
+from services.gateway.bootstrap import open_channels
+from services.gateway.http_server import serving
+from services.gateway.idempotency import KeptAnswers
+from services.gateway.transcoder.api import Api
+from services.gateway.transcoder.peers import Peers
+from services.gateway.transcoder.unary import Deadlines
+from tests.fakes.gateway import KeptAudit, KnownCallers, ShownCaller
+
+HEADERS_S = 0.5
+"""Shorter than in earnest, so that the test of slow clients is short."""
+
+
+@asynccontextmanager
+async def running_gateway(
+    api: Api,
+    addresses: Mapping[str, str],
+    callers: KnownCallers,
+    audit: KeptAudit,
+    redis: Redis,
+) -> AsyncIterator[str]:
+    """Give the address of a gateway before services."""
+    async with open_channels(addresses) as channels:
+        ports = Ports(
+            peers=Peers(channels, ShownCaller()),
+            authenticator=callers,
+            tickets=callers,
+            validity=callers,
+            audit=audit,
+            kept=KeptAnswers(redis),
+            deadlines=Deadlines(10.0, 20.0),
+            origins=frozenset({"https://floor.example"}),
+        )
+        async with serving(
+            build_app(api, ports), "127.0.0.1:0", headers_s=HEADERS_S
+        ) as address:
+            yield f"http://{address}"
