@@ -44,10 +44,11 @@ check: install-dev install-generator ## Check format, lint, types, imports and p
 protos: install-generator ## Generate the code beside the protos
 	@scripts/protos.sh .venv-protos/bin
 
-bench: install-test ## Measure mesh, trackers, history, analytics and live viewers; writes build/bench*.json
+bench: install-test ## Measure mesh, trackers, history, analytics, gateway and live viewers; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.analytics
+	@$(BIN)/python -m tests.bench.gateway
 	@$(BIN)/python -m tests.bench.live
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md

@@ -59,7 +59,7 @@ def _refuse_constant(name: str) -> Any:
 def _require_shallow(value: Any) -> None:
     """Refuse a value that is nested too deep, level by level."""
     level = [value]
-    for _ in range(_MAX_DEPTH + 1):
+    for _ in range(_MAX_DEPTH):
         level = [
             inner
             for outer in level

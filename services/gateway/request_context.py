@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+import time
 import uuid
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+from prometheus_client import Counter, Histogram
 
 from services.common.errors import InvalidInput
 from services.gateway.cors import cors_headers
@@ -15,6 +17,9 @@ from services.gateway.http_errors import HttpProblem, problem_response
 REQUEST_ID_HEADER = "X-Request-Id"
 PURPOSE_HEADER = "X-Purpose"
 TIMEOUT_HEADER = "Request-Timeout"
+LEAST_TIMEOUT_S = 0.01
+OPERATION: web.RequestKey[str] = web.RequestKey("operation", str)
+"""What is asked for, in metrics: the RPC, or the name of a route written by hand."""
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -22,6 +27,18 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _LONGEST_PURPOSE = 500
 BODY_S = 60.0
 """How long the body of a request may take, seconds."""
+
+REQUESTS = Counter(
+    "spoton_http_requests_total",
+    "Requests answered, streams counted once when they end.",
+    ("operation", "status"),
+)
+SECONDS = Histogram(
+    "spoton_http_request_seconds",
+    "Duration of requests; WebSockets left out.",
+    ("operation",),
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
 
 _SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -35,15 +52,19 @@ _SAFE_HEADERS = {
 
 @web.middleware
 async def tell_failures(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request an id, and answer what it raises as a problem."""
+    """Give the request an id, count it, and answer what it raises as a problem."""
     request_id = _request_id(request)
     request[REQUEST_ID] = request_id
+    begin_s = time.perf_counter()
     try:
-        return await handler(request)
-    except web.HTTPException as error:
-        return problem_response(error, request_id)
+        response = await handler(request)
     except Exception as error:  # noqa: BLE001 - the boundary of the service.
-        return problem_response(error, request_id)
+        response = problem_response(error, request_id)
+    operation = request.get(OPERATION, "")
+    REQUESTS.labels(operation, response.status).inc()
+    if operation and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        SECONDS.labels(operation).observe(time.perf_counter() - begin_s)
+    return response
 
 
 def new_request_id() -> str:
@@ -85,7 +106,7 @@ def timeout_s(request: web.Request, usual_s: float, most_s: float) -> float:
     """Return how long the answer may take, as the caller says, seconds.
 
     Raises:
-        InvalidInput: The header is no number of seconds in (0, most_s].
+        InvalidInput: The header is no number of seconds from LEAST_TIMEOUT_S to most_s.
     """
     text = request.headers.get(TIMEOUT_HEADER)
     if text is None:
@@ -94,9 +115,10 @@ def timeout_s(request: web.Request, usual_s: float, most_s: float) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value <= most_s:
+    if not LEAST_TIMEOUT_S <= value <= most_s:
         raise InvalidInput(
-            f"must be seconds, above 0 and at most {most_s:g}", field=TIMEOUT_HEADER
+            f"must be seconds, from {LEAST_TIMEOUT_S:g} to {most_s:g}",
+            field=TIMEOUT_HEADER,
         )
     return value
 

@@ -9,7 +9,6 @@ from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pb2, field_mask_pb2
 from grpc import aio
 
-import spoton.mapper.v1.mapper_pb2  # noqa: F401 - the toys' neighbours stay served.
 from services.common.errors import InvalidInput, NotFound
 from services.gateway.transcoder.api import Api, api_from_descriptors, shipped_files
 from spoton.common.v1 import options_pb2
@@ -187,15 +186,18 @@ def _method(
     return method
 
 
-def toy_api(*more: descriptor_pb2.FileDescriptorProto) -> Api:
-    """Return the API of the protos together with the toys."""
+def toy_files() -> descriptor_pb2.FileDescriptorSet:
+    """Return the files of the protos, and that of the toys at the end."""
     files = shipped_files()
-    field_mask = descriptor_pb2.FileDescriptorProto()
-    field_mask_pb2.DESCRIPTOR.CopyToProto(field_mask)
-    if field_mask.name not in [file.name for file in files.file]:
-        files.file.append(field_mask)
-    files.file.extend([toy_file(), *more])
-    return api_from_descriptors(files)
+    if field_mask_pb2.DESCRIPTOR.name not in {file.name for file in files.file}:
+        field_mask_pb2.DESCRIPTOR.CopyToProto(files.file.add())
+    files.file.append(toy_file())
+    return files
+
+
+def toy_api() -> Api:
+    """Return the API of the protos together with the toys."""
+    return api_from_descriptors(toy_files())
 
 
 class ToyServer:

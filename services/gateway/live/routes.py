@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from services.gateway.app import DOCUMENTED
 from services.gateway.audit import AuditLog
 from services.gateway.credentials import CallCredentials
+from services.gateway.live.documented import path_items
 from services.gateway.live.feed import LiveHub
 from services.gateway.live.person_crops import PersonCrops
 from services.gateway.live.picture_audit import PictureAudit
@@ -68,6 +70,7 @@ def live_routes(
             await hub.close()
             await picture_hub.close()
 
+        app[DOCUMENTED].update(path_items(_ENVIRONMENT, _CAMERA))
         app.on_shutdown.extend((live.stop, pictures.stop))
         app.on_cleanup.append(close)
         get, post = app.router.add_get, app.router.add_post

@@ -13,6 +13,7 @@ from services.gateway.openapi.operations import (
 )
 from services.gateway.openapi.schemas import Schemas
 from services.gateway.request_context import (
+    LEAST_TIMEOUT_S,
     PURPOSE_HEADER,
     REQUEST_ID_HEADER,
     TIMEOUT_HEADER,
@@ -38,6 +39,10 @@ A stream is a WebSocket, opened on the same address: see `x-spoton-stream`. It c
 with 1000 at its end, and with 4000 plus the HTTP status when it fails. Lines of JSON \
 are answered where `Accept` asks for them; a last line with the only key `@error` \
 tells a failure.
+
+A request may name itself by `X-Request-Id`: up to 64 letters, digits, dots, hyphens \
+and underscores, which logs and answers repeat. `X-Purpose` says why it is made; where \
+it is required, the audit log keeps it.
 
 Lists come in pages: pass `next_page_token` as `page_token`.
 """
@@ -118,20 +123,14 @@ def _tags(api: Api, routes: Sequence[Route]) -> list[dict[str, str]]:
 
 
 def _parameters(deadlines: Deadlines) -> dict[str, Any]:
-    purpose = {
-        "in": "header",
-        "name": PURPOSE_HEADER,
-        "description": "Why this is asked; kept in the audit log.",
-        "schema": {"type": "string", "maxLength": 500, "pattern": "^[ -~]*$"},
-    }
-    required = {
-        **purpose,
-        "required": True,
-        "schema": {"type": "string", "maxLength": 500, "pattern": "^[!-~][ -~]*$"},
-    }
     return {
-        PURPOSE_HEADER: purpose,
-        f"{PURPOSE_HEADER}-Required": required,
+        PURPOSE_HEADER: {
+            "in": "header",
+            "name": PURPOSE_HEADER,
+            "description": "Why this is asked; kept in the audit log.",
+            "required": True,
+            "schema": {"type": "string", "maxLength": 500, "pattern": "^[!-~][ -~]*$"},
+        },
         TIMEOUT_HEADER: {
             "in": "header",
             "name": TIMEOUT_HEADER,
@@ -139,17 +138,9 @@ def _parameters(deadlines: Deadlines) -> dict[str, Any]:
             "if absent. Streams have no deadline.",
             "schema": {
                 "type": "number",
-                "exclusiveMinimum": 0,
+                "minimum": LEAST_TIMEOUT_S,
                 "maximum": deadlines.most_s,
             },
-        },
-        REQUEST_ID_HEADER: {
-            "in": "header",
-            "name": REQUEST_ID_HEADER,
-            "description": "Id of the request in logs. Another is chosen if it has "
-            "other characters than letters, digits, dots, hyphens and underscores, or "
-            "more than 64.",
-            "schema": {"type": "string"},
         },
         KEY_HEADER: {
             "in": "header",

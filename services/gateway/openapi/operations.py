@@ -119,13 +119,11 @@ def _query_parameters(route: Route, schemas: Schemas) -> list[dict[str, Any]]:
 
 
 def _header_parameters(route: Route) -> list[dict[str, Any]]:
-    references = [TIMEOUT_HEADER, REQUEST_ID_HEADER]
+    references = [] if route.rpc.response_streaming else [TIMEOUT_HEADER]
     if route.creates:
         references.append(KEY_HEADER)
-    purpose = (
-        f"{PURPOSE_HEADER}-Required" if route.rpc.purpose_required else (PURPOSE_HEADER)
-    )
-    references.append(purpose)
+    if route.rpc.purpose_required:
+        references.append(PURPOSE_HEADER)
     return [{"$ref": f"#/components/parameters/{name}"} for name in references]
 
 
@@ -169,7 +167,7 @@ def _responses(route: Route, schemas: Schemas) -> dict[str, Any]:
     media = LINES_TYPE if route.rpc.response_streaming else "application/json"
     # The lines of a stream are no JSON document together.
     schema = {"type": "string"} if route.rpc.response_streaming else message
-    headers = ["X-Request-Id", "RateLimit", "RateLimit-Policy"]
+    headers = [REQUEST_ID_HEADER, "RateLimit", "RateLimit-Policy"]
     if route.creates:
         headers.append(REPLAYED_HEADER)
     answers: dict[str, Any] = {

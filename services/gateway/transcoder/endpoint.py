@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 
 from services.gateway.authentication import authenticate_request
 from services.gateway.http_errors import HttpProblem, outcome
+from services.gateway.request_context import OPERATION
 from services.gateway.sockets import wants_socket
 from services.gateway.transcoder.admission import Recorder, Visit
 from services.gateway.transcoder.lines import LINES_TYPE, Lines
@@ -40,6 +41,7 @@ class Endpoint:
         route = _route(request, found)
         if route is None:
             return _other_method(request, found)
+        request[OPERATION] = route.rpc.full_name
         visit = Visit(request, route, found.segments)
         try:
             response = await self._answer(visit)
@@ -58,6 +60,7 @@ class Endpoint:
             return await self._sockets.answer(visit)
         caller = await authenticate_request(request)
         if visit.route.method == hdrs.METH_GET and not _wants_lines(request):
+            await visit.admit(caller)
             raise HttpProblem(
                 HTTPStatus.UPGRADE_REQUIRED,
                 f"this is a stream: open a WebSocket, or accept {LINES_TYPE}",

@@ -17,7 +17,7 @@ from services.gateway.transcoder.api import Api, shipped_api
 from services.mapper.bootstrap import open_mapper
 from tests.fakes.gateway import KeptAudit, KnownCallers, caller
 from tests.fakes.toy_api import ToyServer, toy_api
-from tests.integration.gateway.running import running_gateway
+from tests.integration.gateway.running import client, running_gateway
 
 SCOPES = frozenset({"environments:read", "environments:write", "toys:use"})
 TOY_API = toy_api()
@@ -98,7 +98,7 @@ async def gateway(
 async def http(gateway: str) -> AsyncIterator[aiohttp.ClientSession]:
     """Give a client who is an admin, of the gateway before the toys."""
     headers = {"Authorization": "Bearer admin-token"}
-    async with aiohttp.ClientSession(gateway, headers=headers) as session:
+    async with client(gateway, headers=headers) as session:
         yield session
 
 
@@ -111,6 +111,6 @@ async def mapper(
     addresses = {"mapper": mapper_address}
     async with (
         running_gateway(shipped_api(), addresses, callers, audit, redis) as address,
-        aiohttp.ClientSession(address, headers=headers) as session,
+        client(address, headers=headers) as session,
     ):
         yield session

@@ -7,6 +7,7 @@ import pytest
 
 from services.gateway.audit import AuditEntry
 from tests.integration.gateway.problems import problem
+from tests.integration.gateway.running import client
 
 TOYS = "/v1/environments/{}/toys"
 
@@ -23,7 +24,7 @@ TOYS = "/v1/environments/{}/toys"
 )
 async def test_nobody_gets_in(gateway: str, toys, headers: dict[str, str]) -> None:
     """Without a valid token every route answers 401, whatever else is sent."""
-    async with aiohttp.ClientSession(gateway, headers=headers) as session:
+    async with client(gateway, headers=headers) as session:
         answers = [
             await session.post(TOYS.format("plaza"), json={}),
             await session.get(TOYS.format("plaza") + ":search?what=ever"),
@@ -38,7 +39,7 @@ async def test_nobody_gets_in(gateway: str, toys, headers: dict[str, str]) -> No
 async def test_two_authorizations_are_refused(gateway: str) -> None:
     """Nobody can say one thing to a proxy and another to the gateway."""
     headers = [("Authorization", "Bearer admin-token"), ("Authorization", "Bearer x")]
-    async with aiohttp.ClientSession(gateway, headers=headers) as session:
+    async with client(gateway, headers=headers) as session:
         answer = await session.get(TOYS.format("plaza") + ":search")
         await problem(answer, 401, "UNAUTHENTICATED")
 
@@ -46,7 +47,7 @@ async def test_two_authorizations_are_refused(gateway: str) -> None:
 async def test_another_environment_is_forbidden(gateway: str, toys, audit) -> None:
     """A scope in one environment is none in another, and the refusal is recorded."""
     headers = {"Authorization": "Bearer plaza-token", "X-Purpose": "a test"}
-    async with aiohttp.ClientSession(gateway, headers=headers) as session:
+    async with client(gateway, headers=headers) as session:
         assert (await session.get(TOYS.format("plaza") + ":search")).status == 200
         answer = await session.get(TOYS.format("mall") + "/duck")
         await problem(answer, 403, "PERMISSION_DENIED")

@@ -1,16 +1,16 @@
 """The API's document is valid, whole, and open to all."""
 
-import aiohttp
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from services.gateway.transcoder.api import shipped_api
+from tests.integration.gateway.running import client
 
 
 @pytest.fixture
 async def document(gateway: str) -> dict:
     """Give the document, asked for without a token."""
-    async with aiohttp.ClientSession(gateway) as session:
+    async with client(gateway) as session:
         answer = await session.get("/openapi.json")
         assert answer.status == 200
         return await answer.json()
@@ -57,7 +57,7 @@ async def test_messages_are_described(document: dict) -> None:
 
 async def test_the_page_needs_nobody_else(gateway: str) -> None:
     """It loads its own files only, and its policy allows no others."""
-    async with aiohttp.ClientSession(gateway) as session:
+    async with client(gateway) as session:
         for path in ("/docs", "/docs/page.js", "/docs/page.css"):
             answer = await session.get(path)
             assert answer.status == 200

@@ -8,6 +8,7 @@ import pytest
 from yarl import URL
 
 from tests.integration.gateway.problems import problem
+from tests.integration.gateway.running import client
 
 TOYS = "/v1/environments/plaza/toys"
 PURPOSE = {"X-Purpose": "a test"}
@@ -203,6 +204,6 @@ async def test_paths_that_could_be_read_otherwise(
     """No encoded slash, dot segment or control character reaches a service."""
     headers = {"Authorization": "Bearer admin-token", **PURPOSE}
     url = URL(f"{gateway}{TOYS}/{segment}", encoded=True)
-    async with aiohttp.ClientSession(headers=headers) as session:
+    async with client(headers=headers) as session:
         await problem(await session.get(url), 400, "INVALID_ARGUMENT", field="path")
     assert toys.calls == []

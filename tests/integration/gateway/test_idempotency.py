@@ -6,7 +6,7 @@ import aiohttp
 
 from services.common.redis_client import open_redis
 from tests.integration.gateway.problems import problem
-from tests.integration.gateway.running import running_gateway
+from tests.integration.gateway.running import client, running_gateway
 
 TOYS = "/v1/environments/plaza/toys"
 DUCK = {"toy_id": "duck"}
@@ -87,7 +87,7 @@ async def test_without_redis_once_is_not_promised(
     async with (
         open_redis("redis://127.0.0.1:1") as away,
         running_gateway(api, addresses, callers, audit, away) as address,
-        aiohttp.ClientSession(address, headers=headers) as http,
+        client(address, headers=headers) as http,
     ):
         answer = await http.post(TOYS, json=DUCK, headers=KEY)
         await problem(answer, 503, "UNAVAILABLE")

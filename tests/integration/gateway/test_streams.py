@@ -9,6 +9,7 @@ import pytest
 from services.gateway import authentication
 from tests.fakes.gateway import caller
 from tests.integration.gateway.problems import problem
+from tests.integration.gateway.running import client
 
 WATCH = "/v1/environments/plaza/toys:watch"
 LINES = {"Accept": "application/x-ndjson"}
@@ -45,7 +46,7 @@ async def test_browsers_prove_who_they_are_first(gateway: str, callers, kind) ->
     """The first message has the token, or a ticket that holds once."""
     callers.tickets["once"] = callers.tokens["plaza-token"]
     secret = "plaza-token" if kind == "access_token" else "once"
-    async with aiohttp.ClientSession(gateway) as session:
+    async with client(gateway) as session:
         async with session.ws_connect(f"{WATCH}?count=1") as socket:
             await socket.send_json({kind: secret})
             assert (await socket.receive_json())["toy"]["toy_id"] == "toy-0"
@@ -71,7 +72,7 @@ async def test_first_messages_that_open_nothing(
     """The reason comes as a problem, and by the code that closes the socket."""
     callers.tokens["mall-token"] = caller("mall", {"mall": frozenset({"toys:use"})})
     async with (
-        aiohttp.ClientSession(gateway) as session,
+        client(gateway) as session,
         session.ws_connect(f"{WATCH}?count=1") as socket,
     ):
         await socket.send_str(first)
@@ -81,7 +82,7 @@ async def test_first_messages_that_open_nothing(
 
 async def test_a_token_in_the_address_is_refused(gateway: str) -> None:
     """Nobody can authenticate where logs would keep the secret."""
-    async with aiohttp.ClientSession(gateway) as session:
+    async with client(gateway) as session:
         answer = await session.get(f"{WATCH}?access_token=plaza-token", headers=LINES)
         await problem(answer, 401, "UNAUTHENTICATED")
 
@@ -147,10 +148,10 @@ async def test_lines_for_programs(http: aiohttp.ClientSession) -> None:
 
 async def test_a_failure_after_lines(http: aiohttp.ClientSession) -> None:
     """The last line tells it, and the connection is cut short."""
-    answer = await http.get(f"{WATCH}?count=1&fail=true", headers=LINES)
-    lines = [json.loads(await answer.content.readline()) for _ in range(2)]
-    with pytest.raises(aiohttp.ClientPayloadError):
-        await answer.content.readline()
+    async with http.get(f"{WATCH}?count=1&fail=true", headers=LINES) as answer:
+        lines = [json.loads(await answer.content.readline()) for _ in range(2)]
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.content.readline()
     assert lines[0]["toy"]["toy_id"] == "toy-0"
     assert lines[1]["@error"]["code"] == "NOT_FOUND"
 
