@@ -3,12 +3,13 @@
 import asyncio
 import os
 import socket as sockets
+from http import HTTPStatus
 
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, hdrs, web
 
 from services.common.errors import SpotOnError
 from services.common.grpc_errors import status_from_error
-from services.gateway.http_errors import CODES
+from services.gateway.http_errors import CODES, HttpProblem
 
 STOPPING = int(WSCloseCode.GOING_AWAY)
 FAULT = int(WSCloseCode.INTERNAL_ERROR)
@@ -22,6 +23,15 @@ def close_code(error: SpotOnError) -> int:
     """Return the code of an error: 4000 more than its HTTP status."""
     http = CODES.get(status_from_error(error).code)
     return FAULT if http is None else _OURS + http.value
+
+
+def needs_upgrade() -> HttpProblem:
+    """Return what a request is told that opens no WebSocket where there is one."""
+    return HttpProblem(
+        HTTPStatus.UPGRADE_REQUIRED,
+        "this is a WebSocket",
+        {hdrs.UPGRADE: "websocket", hdrs.CONNECTION: "Upgrade"},
+    )
 
 
 async def close_for_certain(

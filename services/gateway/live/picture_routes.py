@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from http import HTTPStatus
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -11,7 +10,6 @@ from aiohttp import hdrs, web
 from services.common.errors import NotFound, SpotOnError, Unauthenticated
 from services.common.tasks import end_tasks
 from services.gateway.cors import require_known_origin
-from services.gateway.http_errors import HttpProblem
 from services.gateway.live.closing import (
     FAULT,
     STOPPING,
@@ -19,6 +17,7 @@ from services.gateway.live.closing import (
     close_code,
     close_for_certain,
     cut_off_later,
+    needs_upgrade,
 )
 from services.gateway.live.first_message import first_proof
 from services.gateway.live.person_crops import PersonCrops
@@ -26,8 +25,9 @@ from services.gateway.live.picture_audit import PictureAudit
 from services.gateway.live.picture_query import picture_wish
 from services.gateway.live.pictures import BOUNDARY, CameraPicture, PictureHub
 from services.gateway.live.requests import MOST_BYTES
-from services.gateway.live.standing import Doorkeeper, Proof, require_scope
+from services.gateway.live.standing import Doorkeeper, Proof, has_proof, require_scope
 from services.gateway.live.tickets import Purpose
+from services.gateway.sockets import wants_socket
 
 PICTURE_SCOPE = "pictures:read"
 PREVIEW_ACTION = "spoton.pipeline.v1.PipelineService.WatchPreview"
@@ -71,8 +71,8 @@ class PictureRoutes:
 
     async def snapshot(self, request: web.Request) -> web.StreamResponse:
         """Answer one picture of a camera."""
-        wish = picture_wish(request.match_info, request.query)
         proof = await self._admit(request, PREVIEW_ACTION, PICTURE_SCOPE)
+        wish = picture_wish(request.match_info, request.query)
         with self._hub.feed(wish) as feed:
             async with aclosing(feed.pictures()) as pictures:
                 picture = await self._first(request, proof, pictures)
@@ -93,8 +93,8 @@ class PictureRoutes:
 
     async def mjpeg(self, request: web.Request) -> web.StreamResponse:
         """Answer pictures for as long as they are wanted, each replacing the last."""
-        wish = picture_wish(request.match_info, request.query)
         proof = await self._admit(request, PREVIEW_ACTION, PICTURE_SCOPE)
+        wish = picture_wish(request.match_info, request.query)
         response = web.StreamResponse()
         response.content_type = "multipart/x-mixed-replace"
         response.headers[hdrs.CONTENT_TYPE] += f"; boundary={BOUNDARY}"
@@ -122,7 +122,6 @@ class PictureRoutes:
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
         """Send pictures over a WebSocket, as JPEG files or as protobuf."""
-        wish = picture_wish(request.match_info, request.query)
         require_known_origin(request)
         socket = web.WebSocketResponse(
             protocols=(JPEG_PROTOCOL, PROTOBUF_PROTOCOL),
@@ -130,15 +129,13 @@ class PictureRoutes:
             max_msg_size=MOST_BYTES,
             compress=False,
         )
-        if not socket.can_prepare(request):
-            raise HttpProblem(
-                HTTPStatus.UPGRADE_REQUIRED,
-                "this is a WebSocket",
-                {hdrs.UPGRADE: "websocket", hdrs.CONNECTION: "Upgrade"},
-            )
         proof = None
-        if hdrs.AUTHORIZATION in request.headers or "ticket" in request.query:
+        is_opening = wants_socket(request)
+        if has_proof(request) or not is_opening:
             proof = await self._admit(request, PREVIEW_ACTION, PICTURE_SCOPE)
+        wish = picture_wish(request.match_info, request.query)
+        if not is_opening:
+            raise needs_upgrade()
         await socket.prepare(request)
         transport = request.transport
         if transport is None:

@@ -75,10 +75,16 @@ def live_routes(
         app.on_cleanup.append(close)
         get, post = app.router.add_get, app.router.add_post
         post("/v1/auth/tickets", TicketRoute(tickets).answer)
-        get(_ENVIRONMENT + "/live", live.answer)
-        get(_ENVIRONMENT + "/identities/{global_id}/crop.jpg", pictures.crop)
-        get(_CAMERA + "/preview.mjpeg", pictures.mjpeg)
-        get(_CAMERA + "/preview", pictures.socket)
-        get(_CAMERA + "/snapshot.jpg", pictures.snapshot)
+        environment, camera = _any(_ENVIRONMENT), _any(_CAMERA)
+        get(environment + "/live", live.answer)
+        get(environment + _any("/identities/{global_id}/crop.jpg"), pictures.crop)
+        get(camera + "/preview.mjpeg", pictures.mjpeg)
+        get(camera + "/preview", pictures.socket)
+        get(camera + "/snapshot.jpg", pictures.snapshot)
 
     return add
+
+
+def _any(path: str) -> str:
+    """Return a path whose variables take what cannot be a name too, to refuse it."""
+    return path.replace("}", ":[^/]+}")

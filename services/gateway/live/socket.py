@@ -3,7 +3,6 @@
 import asyncio
 import time
 from contextlib import AbstractAsyncContextManager, nullcontext
-from http import HTTPStatus
 from typing import Protocol
 
 import structlog
@@ -21,7 +20,6 @@ from services.common.grpc_errors import status_from_error
 from services.common.ids import require_resource_id
 from services.common.tasks import end_tasks
 from services.gateway.cors import require_known_origin
-from services.gateway.http_errors import HttpProblem
 from services.gateway.live.closing import (
     FAULT,
     STOPPING,
@@ -29,6 +27,7 @@ from services.gateway.live.closing import (
     close_code,
     close_for_certain,
     cut_off_later,
+    needs_upgrade,
 )
 from services.gateway.live.fanout import subscribed
 from services.gateway.live.feed import EnvironmentFeed, LiveHub
@@ -46,6 +45,7 @@ from services.gateway.live.standing import Doorkeeper, Proof, require_scope
 from services.gateway.live.tickets import Purpose
 from services.gateway.live.update import Update
 from services.gateway.live.viewer import Viewer
+from services.gateway.sockets import wants_socket
 from spoton.live.v1 import live_pb2
 
 SCOPE = "tracking:read"
@@ -115,9 +115,6 @@ class LiveSockets:
             HttpProblem: It is none, or a page of a foreign origin opens it.
             SpotOnError: The caller is not known or may not watch.
         """
-        environment_id = require_resource_id(
-            request.match_info["environment_id"], "environment_id"
-        )
         require_known_origin(request)
         socket = web.WebSocketResponse(
             protocols=[form.value for form in Form],
@@ -125,15 +122,17 @@ class LiveSockets:
             max_msg_size=MOST_BYTES,
             compress=False,
         )
-        if not socket.can_prepare(request):
-            raise HttpProblem(
-                HTTPStatus.UPGRADE_REQUIRED,
-                "this is a WebSocket",
-                {"Upgrade": "websocket", "Connection": "Upgrade"},
-            )
         proof = await self.doorkeeper.by_request(request, Purpose.WATCH)
+        is_opening = wants_socket(request)
+        if proof is None and not is_opening:
+            raise Unauthenticated("an access token or a ticket is needed")
+        environment_id = require_resource_id(
+            request.match_info["environment_id"], "environment_id"
+        )
         if proof is not None:
             require_scope(proof.caller, SCOPE, environment_id)
+        if not is_opening:
+            raise needs_upgrade()
         await socket.prepare(request)
         connection = _Connection(self, request, socket, environment_id)
         self._open.add(connection)

@@ -102,6 +102,11 @@ class Doorkeeper:
                 continue  # What was known holds until the token expires.
 
 
+def has_proof(request: web.Request) -> bool:
+    """Return whether a request says who sends it, rightly or not."""
+    return hdrs.AUTHORIZATION in request.headers or "ticket" in request.query
+
+
 def require_scope(caller: Caller, scope: str, environment_id: str) -> None:
     """Return if a caller holds a scope.
 
