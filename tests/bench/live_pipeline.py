@@ -33,7 +33,7 @@ from tests.integration.pipeline.mesh import Mesh, running_mesh, write_walk
 ENVIRONMENT = "live"
 CAMERAS = 3
 PERSONS = 10
-SESSION_FRAMES = 400
+SESSION_FRAMES = 200
 
 
 class LivePipeline:
