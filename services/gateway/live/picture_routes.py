@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
-from aiohttp import hdrs, web
+import structlog
+from aiohttp import WSCloseCode, hdrs, web
 
 from services.common.errors import NotFound, SpotOnError, Unauthenticated
 from services.common.tasks import end_tasks
@@ -27,6 +28,7 @@ from services.gateway.live.pictures import BOUNDARY, CameraPicture, PictureHub
 from services.gateway.live.requests import MOST_BYTES
 from services.gateway.live.standing import Doorkeeper, Proof, has_proof, require_scope
 from services.gateway.live.tickets import Purpose
+from services.gateway.request_context import REQUEST_ID
 from services.gateway.sockets import wants_socket
 
 PICTURE_SCOPE = "pictures:read"
@@ -34,6 +36,8 @@ PREVIEW_ACTION = "spoton.pipeline.v1.PipelineService.WatchPreview"
 CROP_SCOPE = "identities:read"
 CROP_ACTION = "spoton.reid.v1.ReidService.GetIdentityCrop"
 JPEG_PROTOCOL, PROTOBUF_PROTOCOL = "spoton.jpeg.v1", "spoton.protobuf.v1"
+
+_log = structlog.get_logger(__name__)
 
 _WRITE_S = 10.0
 _HEARTBEAT_S = 20.0
@@ -157,9 +161,12 @@ class PictureRoutes:
         code, reason = FAULT, "internal error"
         try:
             await show()
-            code, reason = STOPPING, "the pictures have ended"
+            ended = STOPPING if self._stopping.is_set() else WSCloseCode.OK
+            code, reason = int(ended), "the pictures have ended"
         except SpotOnError as error:
             code, reason = close_code(error), error.message
+        except Exception:  # noqa: BLE001 - told by the socket: it is open.
+            _log.exception("pictures failed", request_id=request[REQUEST_ID])
         finally:
             if not socket.closed:
                 await close_for_certain(socket, transport, code, reason)
