@@ -18,6 +18,7 @@ class Service:
         redis: Whether it reads or writes the event stream.
         s3: Whether it stores objects.
         media: Whether it reads recordings.
+        secret: Whether it seals something with a secret of its own.
         http: Whether it answers HTTP, on the first port of the stack.
         peers: Services that it calls.
     """
@@ -27,9 +28,13 @@ class Service:
     redis: bool = False
     s3: bool = False
     media: bool = False
+    secret: bool = False
     http: bool = False
     peers: tuple[str, ...] = ()
 
+
+GATEWAY = "gateway"
+"""The service with accounts."""
 
 SERVICES: Mapping[str, Service] = {
     "detector": Service("services.detector"),
@@ -37,7 +42,7 @@ SERVICES: Mapping[str, Service] = {
         "services.reid", postgres=True, redis=True, s3=True, peers=("mapper",)
     ),
     "tracker": Service("services.tracker"),
-    "mapper": Service("services.mapper", postgres=True, redis=True),
+    "mapper": Service("services.mapper", postgres=True, redis=True, secret=True),
     "pipeline": Service(
         "services.pipeline",
         postgres=True,
@@ -48,10 +53,11 @@ SERVICES: Mapping[str, Service] = {
     "analytics": Service(
         "services.analytics", postgres=True, redis=True, peers=("mapper",)
     ),
-    "gateway": Service(
+    GATEWAY: Service(
         "services.gateway",
         postgres=True,
         redis=True,
+        secret=True,
         http=True,
         peers=("detector", "reid", "tracker", "mapper", "pipeline", "analytics"),
     ),

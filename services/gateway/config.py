@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from services.common.environ import ConfigError, Environ
 from services.common.grpc_server import ServerSettings
+from services.gateway.accounts.config import AccountsConfig, accounts_from_environ
 from services.gateway.transcoder.api import shipped_api
 
 DEFAULT_PORT = 7107
@@ -37,6 +38,7 @@ class GatewayConfig:
             `https://floor.example`.
         timeout_s: Deadline of a unary call that names none, seconds.
         most_timeout_s: Longest deadline that a caller may ask for, seconds.
+        accounts: Of accounts and tokens.
     """
 
     server: ServerSettings
@@ -47,6 +49,7 @@ class GatewayConfig:
     cors_origins: frozenset[str]
     timeout_s: float
     most_timeout_s: float
+    accounts: AccountsConfig
 
 
 def config_from_environ(environ: Environ) -> GatewayConfig:
@@ -66,6 +69,7 @@ def config_from_environ(environ: Environ) -> GatewayConfig:
         cors_origins=_origins(environ),
         timeout_s=environ.number("TIMEOUT_S", 30.0, least=0.1, most=most_timeout_s),
         most_timeout_s=most_timeout_s,
+        accounts=accounts_from_environ(environ),
     )
 
 

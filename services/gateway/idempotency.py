@@ -6,16 +6,18 @@ when its client goes away, so that the client can ask again for what came of it.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
+import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
-from services.common.errors import Conflict, InvalidInput
+from services.common.errors import Conflict, InvalidInput, Unavailable
 from services.common.redis_client import redis_errors
 from services.gateway.http_errors import HttpProblem
 
@@ -42,6 +44,8 @@ if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
 if redis.call('HEXISTS', KEYS[1], 'body') == 1 then return 0 end
 return redis.call('DEL', KEYS[1])
 """
+
+_log = structlog.get_logger(__name__)
 
 Create = Callable[[], Awaitable[bytes]]
 
@@ -119,7 +123,7 @@ class KeptAnswers:
             return _kept(wanted, stored), True
         task = asyncio.create_task(self._create(wanted, owner, create))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
         return await asyncio.shield(task), False
 
     async def finish(self) -> None:
@@ -132,12 +136,23 @@ class KeptAnswers:
         try:
             body = await create()
         except BaseException:
-            with redis_errors():
+            # If Redis is away now, the claim ends by itself.
+            with contextlib.suppress(Unavailable), redis_errors():
                 await self._release([wanted.place], [owner])
             raise
-        with redis_errors():
-            await self._keep([wanted.place], [owner, body, 1000 * KEPT_S])
+        try:
+            with redis_errors():
+                await self._keep([wanted.place], [owner, body, 1000 * KEPT_S])
+        except Unavailable:
+            # It happened, and its caller shall know; only a repetition is not caught.
+            _log.warning("an answer could not be kept", subject=wanted.subject)
         return body
+
+    def _ended(self, task: "asyncio.Task[bytes]") -> None:
+        """Forget a creation; whoever waited for it has its failure."""
+        self._running.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.info("a creation failed", cause=str(task.exception()))
 
 
 def replayable(body: bytes, *, replayed: bool) -> web.Response:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from services.common.caller import EVERY_ENVIRONMENT
 from services.common.event_log import EventLog
+from services.common.grpc_client import open_channel
 from services.common.ids import EnvironmentId
 from services.common.redis_client import open_redis
 from services.gateway.app import Ports, build_app
@@ -19,6 +20,7 @@ from services.gateway.bootstrap import open_channels
 from services.gateway.credentials import NoCredentials
 from services.gateway.http_server import serving
 from services.gateway.idempotency import KeptAnswers
+from services.gateway.live.pipeline_source import PipelineSource
 from services.gateway.live.routes import live_routes
 from services.gateway.live.tickets import RedisTickets
 from services.gateway.transcoder.api import shipped_api
@@ -103,8 +105,9 @@ async def live_gateway(
             deadlines=Deadlines(10.0, 20.0),
             origins=frozenset({FLOOR_PAGE}),
         )
+        source = PipelineSource(open_channel, addresses["pipeline"])
         extend = live_routes(
-            ports.peers, NoCredentials(), tickets, audit, recheck_s=0.2
+            ports.peers, source, NoCredentials(), tickets, audit, recheck_s=0.2
         )
         app = build_app(shipped_api(), ports, [extend])
         async with (

@@ -1,15 +1,12 @@
 """What the gateway asks the pipeline for on behalf of all viewers."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from grpc import aio
 
-from services.common.caller import EVERY_ENVIRONMENT, Caller, CallerKind
-from services.common.grpc_client import open_channel
 from services.common.grpc_errors import error_from_status
-from services.gateway.credentials import CallCredentials, Metadata
 from services.gateway.http_errors import status_from_rpc
 from services.gateway.live.view import Response
 from spoton.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
@@ -17,38 +14,35 @@ from spoton.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
 if TYPE_CHECKING:  # Names that exist in the type stubs only.
     from spoton.pipeline.v1.pipeline_pb2_grpc import PipelineServiceAsyncStub
 
-_AUDIENCE = "pipeline"
 _DEADLINE_S = 5.0
 _PAGE_SIZE = 100
 
-ITSELF = Caller(
-    subject="gateway",
-    name="gateway",
-    kind=CallerKind.SERVICE,
-    grants={
-        EVERY_ENVIRONMENT: frozenset(
-            {"tracking:read", "sessions:read", "pictures:read"}
-        )
-    },
-    expires_s=float("inf"),
-)
-"""Who reads what many viewers share: the gateway, which asks each of them itself."""
+OpenPipeline = Callable[[str], aio.Channel]
+"""Opens a channel to a pipeline, whose calls prove that the gateway makes them."""
 
 
 class PipelineSource:
-    """Reads events, sessions and pictures as the gateway itself."""
+    """Reads events, sessions and pictures as the gateway itself.
 
-    def __init__(self, channel: aio.Channel, credentials: CallCredentials) -> None:
+    Many viewers share what it reads; the gateway asks each what they may see.
+    """
+
+    def __init__(self, open_channel: OpenPipeline, address: str) -> None:
+        self._open_channel = open_channel
+        self._channel = open_channel(address)
         self._stub: PipelineServiceAsyncStub = pipeline_pb2_grpc.PipelineServiceStub(
-            channel
+            self._channel
         )
-        self._credentials = credentials
+
+    async def close(self) -> None:
+        """End all calls."""
+        await self._channel.close()
 
     async def watch(
         self, request: pipeline_pb2.WatchTrackingRequest
     ) -> AsyncGenerator[Response, None]:
         """Yield an environment's events; raises one of our errors at the end."""
-        call = self._stub.WatchTracking(request, metadata=self.metadata())
+        call = self._stub.WatchTracking(request)
         try:
             with translated():
                 async for response in call:
@@ -69,9 +63,7 @@ class PipelineSource:
             environment_id=environment_id, session_id=session_id
         )
         with translated():
-            answer = await self._stub.GetSession(
-                request, metadata=self.metadata(), timeout=_DEADLINE_S
-            )
+            answer = await self._stub.GetSession(request, timeout=_DEADLINE_S)
         return answer.session
 
     async def newest_sessions(self, environment_id: str) -> list[pipeline_pb2.Session]:
@@ -85,9 +77,7 @@ class PipelineSource:
             environment_id=environment_id, page_size=_PAGE_SIZE
         )
         with translated():
-            answer = await self._stub.ListSessions(
-                request, metadata=self.metadata(), timeout=_DEADLINE_S
-            )
+            answer = await self._stub.ListSessions(request, timeout=_DEADLINE_S)
         return list(answer.sessions)
 
     async def previews(
@@ -99,19 +89,13 @@ class PipelineSource:
             NotReady: The session is not run there.
             Unavailable: The owner is away.
         """
-        async with open_channel(address) as channel:
+        async with self._open_channel(address) as channel:
             owner: PipelineServiceAsyncStub = pipeline_pb2_grpc.PipelineServiceStub(
                 channel
             )
             with translated():
-                async for response in owner.WatchPreview(
-                    request, metadata=self.metadata()
-                ):
+                async for response in owner.WatchPreview(request):
                     yield response
-
-    def metadata(self) -> Metadata:
-        """Return what shows the pipeline who asks."""
-        return self._credentials.metadata(_AUDIENCE, ITSELF)
 
 
 @contextmanager

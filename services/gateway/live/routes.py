@@ -32,6 +32,7 @@ _CAMERA = _ENVIRONMENT + "/cameras/{camera_id}"
 
 def live_routes(
     peers: Peers,
+    source: PipelineSource,
     credentials: CallCredentials,
     tickets: RedisTickets,
     audit: AuditLog,
@@ -43,6 +44,7 @@ def live_routes(
 
     Args:
         peers: The services. Routes of the protos share what is read here too.
+        source: Reads events and pictures of the pipeline; closed with the application.
         credentials: Show them who asks.
         tickets: Given out and taken back.
         audit: Records who looks at pictures.
@@ -52,7 +54,6 @@ def live_routes(
 
     def add(app: web.Application) -> None:
         channels = peers.channels
-        source = PipelineSource(channels["pipeline"], credentials)
         doorkeeper = Doorkeeper(tickets, recheck_s=recheck_s)
         hub, picture_hub = LiveHub(source.watch), PictureHub(source)
         live = LiveSockets(hub, source, doorkeeper, quota or NoQuota())
@@ -69,6 +70,7 @@ def live_routes(
         async def close(_app: web.Application) -> None:
             await hub.close()
             await picture_hub.close()
+            await source.close()
 
         app[DOCUMENTED].update(path_items(_ENVIRONMENT, _CAMERA))
         app.on_shutdown.extend((live.stop, pictures.stop))

@@ -13,6 +13,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 import spoton
+from services.gateway.transcoder.writing import Writer
 from spoton.common.v1 import options_pb2
 
 _FILES = "descriptors.binpb"
@@ -69,6 +70,13 @@ class Rpc:
         """Return the descriptor of its answers."""
         return cast(Descriptor, self.response.DESCRIPTOR)
 
+    @property
+    def answers_secrets(self) -> bool:
+        """Return whether its answers hold a secret, such as a new password."""
+        return any(
+            field.GetOptions().debug_redact for field in self.response_type.fields
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -78,11 +86,13 @@ class Api:
         pool: The descriptors, apart from those of the generated modules.
         rpcs: All RPCs, by the names of their services and in the order of the files.
         comments: By full name of a service, RPC, message, field, enum or enum value.
+        writer: Writes its messages as JSON.
     """
 
     pool: DescriptorPool
     rpcs: tuple[Rpc, ...]
     comments: Mapping[str, str]
+    writer: Writer
 
     @property
     def audiences(self) -> tuple[str, ...]:
@@ -121,7 +131,7 @@ def api_from_descriptors(files: descriptor_pb2.FileDescriptorSet) -> Api:
         for service in file.service
         for rpc in _rpcs(pool, file.package, service)
     ]
-    return Api(pool, tuple(rpcs), comments)
+    return Api(pool, tuple(rpcs), comments, Writer(pool))
 
 
 def _rpcs(

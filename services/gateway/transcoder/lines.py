@@ -47,7 +47,8 @@ class Lines:
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: LINES_TYPE})
         answers = aiter(call)
         # A call that is refused at once has a status of its own.
-        first = await anext(answers, None)
+        async with valid_while(caller, self._validity):
+            first = await anext(answers, None)
         await response.prepare(visit.request)
         try:
             async with valid_while(caller, self._validity):
@@ -64,7 +65,7 @@ class Lines:
 
 async def _write(response: web.StreamResponse, visit: Visit, answer: Message) -> None:
     """Write one line; a reader that does not take it is cut off."""
-    line = message_to_json(answer, visit.route.requests.pool) + b"\n"
+    line = message_to_json(answer, visit.route.requests.writer) + b"\n"
     async with asyncio.timeout(WRITE_S):
         await response.write(line)
 

@@ -17,6 +17,7 @@ from services.gateway.transcoder.fields import (
     message_of,
     short_reason,
 )
+from services.gateway.transcoder.writing import Writer
 
 BIG_BYTES = 256 * 1024
 """Size from which JSON is read and written in a thread, so that others go on."""
@@ -24,16 +25,9 @@ BIG_BYTES = 256 * 1024
 T = TypeVar("T")
 
 
-def message_to_json(message: Message, pool: DescriptorPool) -> bytes:
+def message_to_json(message: Message, writer: Writer) -> bytes:
     """Return a message as JSON: every field without presence, by its proto's name."""
-    return json_bytes(
-        json_format.MessageToDict(
-            message,
-            always_print_fields_with_no_presence=True,
-            preserving_proto_field_name=True,
-            descriptor_pool=pool,
-        )
-    )
+    return json_bytes(writer.value(message))
 
 
 def read_json(

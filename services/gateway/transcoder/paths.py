@@ -1,5 +1,6 @@
 """Find the route of a path, in time that grows with the path and not the routes."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -9,6 +10,7 @@ from services.gateway.transcoder.templates import ONE, REST, Template
 
 T = TypeVar("T")
 
+_USUAL = re.compile(r"[A-Za-z0-9_-]+")
 _FORBIDDEN = ("/", "\\", "\0")
 
 
@@ -111,7 +113,7 @@ def _follow(
 def _decoded(raw: list[str]) -> tuple[str, ...]:
     """Return segments decoded; what could be read as another path is refused."""
     return tuple(
-        _decoded_segment(each) if "%" in each else _plain(each) for each in raw
+        each if _USUAL.fullmatch(each) else _decoded_segment(each) for each in raw
     )
 
 

@@ -8,7 +8,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 
 from services.common.errors import InvalidInput
-from services.gateway.transcoder.api import Rpc
+from services.gateway.transcoder.api import Api, Rpc
 from services.gateway.transcoder.fields import (
     BadRoute,
     FieldPlan,
@@ -19,6 +19,7 @@ from services.gateway.transcoder.fields import (
 )
 from services.gateway.transcoder.messages import read_json
 from services.gateway.transcoder.templates import Template, Variable
+from services.gateway.transcoder.writing import Writer
 
 WHOLE = "*"
 """Body that is the whole request."""
@@ -31,6 +32,7 @@ class RequestPlan:
     Attributes:
         message: Class of the messages.
         pool: Its descriptors.
+        writer: Writes the answers.
         variables: Parts of the path with the fields that they set.
         query: By name in the address: a field. Each has its proto's name and that in
             lower camel case.
@@ -39,6 +41,7 @@ class RequestPlan:
 
     message: type[Message]
     pool: DescriptorPool
+    writer: Writer
     variables: tuple[tuple[Variable, FieldPlan], ...]
     query: Mapping[str, FieldPlan]
     body: str
@@ -84,7 +87,7 @@ class RequestPlan:
 
 
 def plan_requests(
-    rpc: Rpc, rule: http_pb2.HttpRule, template: Template, pool: DescriptorPool
+    rpc: Rpc, rule: http_pb2.HttpRule, template: Template, api: Api
 ) -> RequestPlan:
     """Return how the requests of one route become messages.
 
@@ -106,7 +109,8 @@ def plan_requests(
     bound = {variable.field_path for variable in template.variables}
     return RequestPlan(
         message=rpc.request,
-        pool=pool,
+        pool=api.pool,
+        writer=api.writer,
         variables=variables,
         query=_query(rpc, rule.body, bound),
         body=rule.body,

@@ -46,8 +46,15 @@ class Route:
 
     @property
     def creates(self) -> bool:
-        """Return whether it makes something new, so that repeating it matters."""
-        return self.method == "POST" and self.rpc.name.startswith("Create")
+        """Return whether it makes something new, and its answer may be kept.
+
+        An answer with a secret is not: it would lie about for a day.
+        """
+        return (
+            self.method == "POST"
+            and self.rpc.name.startswith("Create")
+            and not self.rpc.answers_secrets
+        )
 
     def __str__(self) -> str:
         return self.rpc.full_name
@@ -105,7 +112,7 @@ def _routes(api: Api, rpc: Rpc) -> Iterator[Route]:
             template=template,
             rpc=rpc,
             rule=rule,
-            requests=plan_requests(rpc, rule, template, api.pool),
+            requests=plan_requests(rpc, rule, template, api),
             environment=environment,
             environment_variable=next(naming, None),
             max_body_bytes=min(

@@ -97,13 +97,13 @@ class SocketStreams:
 
 async def _pump(visit: Visit, socket: web.WebSocketResponse, call: Any) -> None:
     """Send each answer of a call."""
-    pool = visit.route.requests.pool
+    writer = visit.route.requests.writer
     binary = socket.ws_protocol == PROTOBUF_PROTOCOL
     async for answer in call:
         if binary:
             await send(visit.request, socket, answer.SerializeToString())
         else:
-            text = message_to_json(answer, pool).decode()
+            text = message_to_json(answer, writer).decode()
             await send(visit.request, socket, text)
 
 

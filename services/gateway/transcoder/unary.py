@@ -56,9 +56,11 @@ class Unary:
         self, visit: Visit, caller: Caller, message: Message, limit_s: float
     ) -> bytes:
         """Return the answer of the service as JSON."""
-        rpc, pool = visit.route.rpc, visit.route.requests.pool
+        rpc, writer = visit.route.rpc, visit.route.requests.writer
         metadata = self._peers.metadata(
             rpc, caller, visit.request_id, visit.purpose, traceparent(visit.request)
         )
         answer = await self._peers.call(rpc, message, metadata, limit_s)
-        return await off_loop(answer.ByteSize(), lambda: message_to_json(answer, pool))
+        return await off_loop(
+            answer.ByteSize(), lambda: message_to_json(answer, writer)
+        )

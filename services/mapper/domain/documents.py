@@ -128,6 +128,12 @@ def _read_text(document: object, path: str) -> str:
     return text
 
 
+def _read_flag(document: object, path: str) -> bool:
+    if not isinstance(document, bool):
+        raise InvalidInput("must be true or false", field=path)
+    return document
+
+
 def _read_integer(document: object, path: str) -> int:
     return _expect(document, int, "an integer", path)
 
@@ -164,12 +170,6 @@ def _duration_text(duration: timedelta) -> str:
     whole, fraction = divmod(abs(duration) // timedelta(microseconds=1), 1_000_000)
     sign = "-" if duration < timedelta(0) else ""
     return f"{sign}{whole}.{fraction:06d}s"
-
-
-def _read_flag(document: object, path: str) -> bool:
-    if not isinstance(document, bool):
-        raise InvalidInput("must be true or false", field=path)
-    return document
 
 
 def _read_duration(document: object, path: str) -> timedelta:

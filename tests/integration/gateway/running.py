@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from services.gateway.app import Ports, build_app
 from services.gateway.bootstrap import open_channels
+from services.gateway.credentials import CallCredentials
 from services.gateway.http_server import serving
 from services.gateway.idempotency import KeptAnswers
 from services.gateway.transcoder.api import Api
@@ -49,11 +50,15 @@ async def running_gateway(
     callers: KnownCallers,
     audit: KeptAudit,
     redis: Redis,
+    credentials: CallCredentials | None = None,
 ) -> AsyncIterator[str]:
-    """Give the address of a gateway before services."""
+    """Give the address of a gateway before services.
+
+    Without credentials it shows services who calls, in the clear.
+    """
     async with open_channels(addresses) as channels:
         ports = Ports(
-            peers=Peers(channels, ShownCaller()),
+            peers=Peers(channels, credentials or ShownCaller()),
             authenticator=callers,
             tickets=callers,
             validity=callers,

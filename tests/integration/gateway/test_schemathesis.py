@@ -11,6 +11,9 @@ import pytest
 from redis.asyncio import Redis
 
 from services.common.caller import EVERY_ENVIRONMENT
+from services.common.mesh.settings import MeshSettings
+from services.gateway.config import OWN_AUDIENCES
+from services.gateway.own_mesh import call_credentials
 from services.gateway.transcoder.api import shipped_api
 from services.gateway.transcoder.routes import all_routes
 from stack.launcher import Stack, running
@@ -24,7 +27,12 @@ REPOSITORY = Path(__file__).parents[3]
 HOOKS = "tests.integration.gateway.schemathesis_hooks"
 SEED = "1"
 _TESTED = re.compile(r"Tested: (\d+)")
-TAGS = ("MapperService,TripwireService", "AnalyticsService", "")
+TAGS = (
+    "MapperService,TripwireService",
+    "AnalyticsService",
+    "AccountsService",
+    "",
+)
 """Runs at the same time, each of some services; the last of all others."""
 
 
@@ -32,13 +40,12 @@ TAGS = ("MapperService,TripwireService", "AnalyticsService", "")
 async def stack(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Stack]:
-    """Give every service on real stores, without a gateway of their own."""
+    """Give every service on real stores."""
     kept = REPOSITORY / (os.environ.get("SPOTON_HOME") or ".spoton")
     monkeypatch.setenv("SPOTON_MODEL_CACHE", f"{kept}/models")
     (base,) = free_ports(1)
     ports = ports_from_environment({BASE_VARIABLE: str(base)})
-    services = {name: each for name, each in SERVICES.items() if name != "gateway"}
-    async with running(tmp_path / "home", ports, services) as running_stack:
+    async with running(tmp_path / "home", ports, SERVICES) as running_stack:
         yield running_stack
 
 
@@ -51,8 +58,16 @@ async def test_every_operation_answers_as_documented(
     scopes = frozenset(rpc.required_scope for rpc in api.rpcs)
     tester = caller("tester", {EVERY_ENVIRONMENT: scopes})
     callers = KnownCallers({"tester-token": tester})
-    addresses = {name: stack.addresses[name] for name in api.audiences}
-    async with running_gateway(api, addresses, callers, audit, redis) as address:
+    addresses = {
+        name: stack.addresses["gateway" if name in OWN_AUDIENCES else name]
+        for name in api.audiences
+    }
+    credentials = call_credentials(
+        MeshSettings("gateway", private_key_file=stack.keys.folder / "gateway.pem")
+    )
+    async with running_gateway(
+        api, addresses, callers, audit, redis, credentials
+    ) as address:
         await _make_plaza(address)
         runs = [_schemathesis(address, *_selection(tags)) for tags in TAGS]
         reports = await asyncio.gather(*runs)
