@@ -113,6 +113,8 @@ class ItemStream(Generic[Request, Answer]):
         self._give_up_after_s = give_up_after_s
         self._talking = False
         self._closing = False
+        # Of a call, gRPC takes one message at a time, and breaks it at the second.
+        self._writing = asyncio.Lock()
         self._journal: ItemJournal[Request, Answer] = ItemJournal()
         self._task = asyncio.create_task(self._run(), name=f"item stream {name}")
 
@@ -221,8 +223,15 @@ class ItemStream(Generic[Request, Answer]):
     async def _send(self, call: aio.StreamStreamCall[Request, Answer]) -> None:
         """Send what the journal holds and what is added to it, as credit allows."""
         while (request := await self._journal.next_to_send()) is not None:
-            await call.write(request)
+            await self._write(call, request)
         await call.done_writing()
+
+    async def _write(
+        self, call: aio.StreamStreamCall[Request, Answer], request: Request
+    ) -> None:
+        """Send one message when the one before is gone."""
+        async with self._writing:
+            await call.write(request)
 
     async def _receive(
         self, call: aio.StreamStreamCall[Request, Answer], away: "_Absence"
@@ -239,7 +248,8 @@ class ItemStream(Generic[Request, Answer]):
                 drained = True
                 await self._journal.stop_sending()
             elif self._dialect.asks_more(answer):
-                await call.write(await self._journal.second_request(answer))
+                second = await self._journal.second_request(answer)
+                await self._write(call, second)
             else:
                 covered = self._dialect.covers(answer)
                 await self._journal.answer(answer, covered=covered)

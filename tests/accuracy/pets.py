@@ -52,7 +52,7 @@ def annotated_frames() -> Sequence[AnnotatedFrame]:
         NoData: SPOTON_EVAL_DATA does not hold the annotations.
         MediaUnavailable: The recording cannot be had.
     """
-    rows = _annotations()
+    rows = annotations()
     cameras = json.loads(DOCUMENT.read_text(encoding="utf-8"))["cameras"]
     transforms = [
         transform_from_proto(
@@ -63,15 +63,15 @@ def annotated_frames() -> Sequence[AnnotatedFrame]:
     frames = []
     for index, decoded in enumerate(_decoded()):
         height, width = decoded.shape[:2]
-        boxes = _corners(rows[rows[:, 0] == index + 1, 2:6])
+        boxes = corners(rows[rows[:, 0] == index + 1, 2:6])
         for transform in transforms:
             to_frame = transform.decoded_to_frame(width, height)
             pixels = FrameTransformer(transform, width, height).apply(decoded)
-            frames.append(_annotated(pixels, _placed(boxes, to_frame)))
+            frames.append(_annotated(pixels, placed(boxes, to_frame)))
     return frames
 
 
-def _annotations() -> np.ndarray:
+def annotations() -> np.ndarray:
     """Return rows of frame, from 1, person, left, top, width, height, ..."""
     path = Path(os.environ.get("SPOTON_EVAL_DATA") or "absent") / _ANNOTATIONS
     if not path.is_file():
@@ -88,12 +88,12 @@ def _decoded() -> Iterator[RgbImage]:
             yield frame.to_ndarray(format="rgb24")
 
 
-def _corners(boxes: np.ndarray) -> np.ndarray:
+def corners(boxes: np.ndarray) -> np.ndarray:
     """Return boxes of left, top, width, height by their corners."""
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
 
 
-def _placed(boxes: np.ndarray, to_frame: np.ndarray) -> Boxes:
+def placed(boxes: np.ndarray, to_frame: np.ndarray) -> Boxes:
     """Return boxes of the recording in pixels of a camera; no axis is turned."""
     scale, shift = np.diag(to_frame)[:2], to_frame[:2, 2]
     placed = boxes * np.tile(scale, 2) + np.tile(shift, 2)

@@ -19,9 +19,11 @@ from services.mapper.domain.environment import (
     FrameTransform,
     ImagePoint,
     ImageSize,
+    NetworkSource,
     Perception,
     PointPair,
     Polygon,
+    Privacy,
     Source,
     Zone,
 )
@@ -46,6 +48,7 @@ def environment_from_proto(message: environment_pb2.Environment) -> Environment:
             embedder_model_id=message.perception.embedder_model_id,
             tracker=message.perception.tracker,
         ),
+        privacy=Privacy(blur_heads=message.privacy.blur_heads),
     )
 
 
@@ -68,6 +71,8 @@ def environment_to_proto(stored: Stored[Environment]) -> environment_pb2.Environ
         message.perception.detector_model_id = perception.detector_model_id
         message.perception.embedder_model_id = perception.embedder_model_id
         message.perception.tracker = perception.tracker
+    if environment.privacy != Privacy():
+        message.privacy.blur_heads = environment.privacy.blur_heads
     return message
 
 
@@ -237,6 +242,9 @@ def _point_pair_to_proto(pair: PointPair) -> environment_pb2.PointPair:
 
 
 def _source_from_proto(message: environment_pb2.Source) -> Source:
+    if message.HasField("network"):
+        network = message.network
+        return Source(network=NetworkSource(network.url, network.has_credentials))
     if not message.HasField("file"):
         return Source()
     start_time = None
@@ -246,6 +254,12 @@ def _source_from_proto(message: environment_pb2.Source) -> Source:
 
 
 def _source_to_proto(source: Source) -> environment_pb2.Source:
+    if source.network is not None:
+        return environment_pb2.Source(
+            network=environment_pb2.NetworkSource(
+                url=source.network.url, has_credentials=source.network.has_credentials
+            )
+        )
     if source.file is None:
         return environment_pb2.Source()
     file = environment_pb2.FileSource(path=source.file.path)

@@ -34,6 +34,13 @@ class Perception:
 
 
 @dataclass(frozen=True, slots=True)
+class Privacy:
+    """What pictures that leave the system may show."""
+
+    blur_heads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """A place watched by cameras."""
 
@@ -41,6 +48,7 @@ class Environment:
     display_name: str = ""
     floors: tuple[Floor, ...] = ()
     perception: Perception = field(default_factory=Perception)
+    privacy: Privacy = field(default_factory=Privacy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +101,24 @@ class FileSource:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkSource:
+    """A camera or recording on the network.
+
+    Attributes:
+        url: Its address; without user name and password once it is stored.
+        has_credentials: Whether these are kept, apart from it.
+    """
+
+    url: str
+    has_credentials: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where pictures come from; exactly one kind is set."""
 
     file: FileSource | None = None
+    network: NetworkSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from psycopg import AsyncCursor, sql
 from psycopg.rows import dict_row
 
-from services.common.errors import InvalidInput, NotFound
+from services.common.errors import InvalidInput, NotFound, Overloaded
 from services.common.ids import EnvironmentId, SessionId, TimelineId
 from services.common.postgres import Pool, translated_errors
 from services.pipeline.adapters.session_rows import (
@@ -16,6 +16,9 @@ from services.pipeline.adapters.session_rows import (
     session_from_row,
 )
 from services.pipeline.domain.session import Desired, Session, SessionRequest
+
+MAX_UNFINISHED = 8
+"""Sessions of one environment that have not ended, unless configured otherwise."""
 
 CHANNEL = "spoton_pipeline_sessions"
 """Channel on which every new session and command is announced, by session id."""
@@ -31,14 +34,25 @@ _BY_REQUEST = sql.SQL("""
     WHERE environment_id = %(environment_id)s AND request_id = %(request_id)s
 """)
 _PAGE = sql.SQL("""
-    SELECT * FROM sessions WHERE environment_id = %(environment_id)s
+    SELECT * FROM sessions
+    WHERE environment_id = %(environment_id)s
+      AND %(creator)s IN ('', creator_subject)
     ORDER BY create_time DESC, session_id DESC LIMIT %(limit)s
 """)
 _PAGE_AFTER = sql.SQL("""
     SELECT * FROM sessions
     WHERE environment_id = %(environment_id)s
       AND (create_time, session_id) < (%(create_time)s, %(session_id)s)
+      AND %(creator)s IN ('', creator_subject)
     ORDER BY create_time DESC, session_id DESC LIMIT %(limit)s
+""")
+_LOCK_ENVIRONMENT = sql.SQL(
+    "SELECT pg_advisory_xact_lock(hashtextextended(%(environment_id)s, 0))"
+)
+_UNFINISHED = sql.SQL("""
+    SELECT count(*) AS unfinished FROM sessions
+    WHERE environment_id = %(environment_id)s
+      AND state IN ('pending', 'running', 'paused')
 """)
 _COMMAND = sql.SQL("""
     UPDATE sessions SET
@@ -56,8 +70,15 @@ _COMMAND = sql.SQL("""
 class PostgresSessionStore:
     """Keeps sessions; see SessionStore."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, most_unfinished: int = MAX_UNFINISHED) -> None:
+        """Keep the collaborators.
+
+        Args:
+            pool: Connections to PostgreSQL.
+            most_unfinished: Sessions of one environment that have not ended.
+        """
         self._pool = pool
+        self._most_unfinished = most_unfinished
 
     async def create(
         self, session_id: SessionId, timeline_id: TimelineId, request: SessionRequest
@@ -65,6 +86,7 @@ class PostgresSessionStore:
         """Store a new session, or return the one with the same request id.
 
         Raises:
+            Overloaded: The environment has as many unfinished sessions as it may.
             Unavailable: PostgreSQL is away.
         """
         row = request_to_row(request)
@@ -77,12 +99,23 @@ class PostgresSessionStore:
             sql.SQL(", ").join(map(sql.Placeholder, row)),
         )
         async with open_transaction(self._pool) as cursor:
+            await cursor.execute(_LOCK_ENVIRONMENT, row)
             created = await fetch_one(cursor, insert, row)
             if created is not None:
+                await self._require_within(cursor, row)
                 await cursor.execute(_ANNOUNCE, (CHANNEL, session_id))
                 return session_from_row(created)
             existing = await fetch_one(cursor, _BY_REQUEST, row)
         return session_from_row(_found(existing, session_id))
+
+    async def _require_within(self, cursor: AsyncCursor[Row], row: Row) -> None:
+        """Roll back where an environment, which is locked, has too many sessions."""
+        counted = await fetch_one(cursor, _UNFINISHED, row)
+        if counted is not None and counted["unfinished"] > self._most_unfinished:
+            raise Overloaded(
+                f"an environment may have {self._most_unfinished} unfinished sessions; "
+                "stop one, or wait until one has ended"
+            )
 
     async def get(
         self, environment_id: EnvironmentId, session_id: SessionId
@@ -99,23 +132,31 @@ class PostgresSessionStore:
         return session_from_row(_found(row, session_id))
 
     async def list(
-        self, environment_id: EnvironmentId, *, limit: int, after: SessionId | None
+        self,
+        environment_id: EnvironmentId,
+        *,
+        limit: int,
+        after: SessionId | None,
+        creator_subject: str,
     ) -> Sequence[Session]:
         """Return up to `limit` sessions, newest first, beginning behind `after`.
+
+        Only those of a creator, unless `creator_subject` is empty.
 
         Raises:
             InvalidInput: There is no session `after`.
             Unavailable: PostgreSQL is away.
         """
         names: Row = {"environment_id": environment_id, "session_id": after}
+        wanted = {"limit": limit, "creator": creator_subject}
         async with open_transaction(self._pool) as cursor:
             if after is None:
-                await cursor.execute(_PAGE, names | {"limit": limit})
+                await cursor.execute(_PAGE, names | wanted)
             else:
                 last = await fetch_one(cursor, _ONE, names)
                 if last is None:
                     raise InvalidInput("is not from a page before", field="page_token")
-                await cursor.execute(_PAGE_AFTER, last | {"limit": limit})
+                await cursor.execute(_PAGE_AFTER, last | wanted)
             rows = await cursor.fetchall()
         return [session_from_row(row) for row in rows]
 

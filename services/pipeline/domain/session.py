@@ -85,6 +85,19 @@ class Perception:
 
 
 @dataclass(frozen=True, slots=True)
+class Creator:
+    """Who created a session.
+
+    Attributes:
+        subject: Id of the account, or name of the service; empty when not known.
+        name: For people, as it was then.
+    """
+
+    subject: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Seek:
     """A wish to go on from another place in the recordings.
 
@@ -129,6 +142,7 @@ class SessionRequest:
         late_tolerance_s: How long a frame set of live cameras waits for the slowest;
             None means two intervals.
         request_id: Chosen by the caller to make creation repeatable; may be empty.
+        creator: Who created it.
     """
 
     environment_id: EnvironmentId
@@ -140,6 +154,7 @@ class SessionRequest:
     frame_set_rate_hz: float | None = None
     late_tolerance_s: float | None = None
     request_id: str = ""
+    creator: Creator = field(default_factory=Creator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +178,7 @@ class Session:
         state: Where it stands.
         epoch: Times it has changed owner, the first included.
         owner: Process that owns it; empty when none does.
+        owner_address: Where that process answers, `host:port`; empty when none does.
         error: Why it failed; None unless it did.
         progress: Written by the owner about once a second; None before the first.
         create_time_ns: When it was created, nanoseconds since 1970 UTC.
@@ -177,6 +193,7 @@ class Session:
     state: SessionState = SessionState.PENDING
     epoch: int = 0
     owner: str = ""
+    owner_address: str = ""
     error: SpotOnError | None = None
     progress: SessionProgress | None = None
     create_time_ns: int = 0

@@ -5,8 +5,9 @@
     cameras.json     fps, and for each camera width, height, homography_image_to_floor
     appearance_simulated_seed<n>.npz   emb, row i for row i of detections.csv
 
-Truth and vectors may be absent; other columns are ignored. A frame in which no camera found anything is there all the
-same: frames are counted from the first to the last number that any file names.
+Truth and vectors may be absent; other columns are ignored. A frame in which no camera
+found anything is there all the same: frames are counted from the first to the last
+number that any file names.
 """
 
 import csv
@@ -29,6 +30,7 @@ from tests.accuracy.identity.recording import (
     Truth,
     VectorModel,
 )
+from tests.accuracy.identity.unusable import UnusableData
 
 LEAST_HEIGHT_PX = 40.0
 """People who are smaller are annotated unreliably; they do not count."""
@@ -46,10 +48,6 @@ _START_NS = 1_700_000_000_000_000_000
 
 _Rows = Mapping[tuple[str, int], Sequence[tuple[int, Mapping[str, str]]]]
 """Rows with their numbers, by camera and frame."""
-
-
-class UnusableData(Exception):
-    """A file is missing or holds what cannot be used; the message names it."""
 
 
 def seeds_in(folder: Path) -> tuple[int, ...]:

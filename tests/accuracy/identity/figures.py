@@ -33,7 +33,7 @@ def figures_of(recording: Recording, published: Published) -> Figures:
     boxes = [box for box in published.boxes if box.global_id and not box.coasted]
     first, final = first_of(boxes), final_of(published)
     steps = steps_of(recording, first)
-    found: dict[str, float | Figures] = {"run": _run(published)}
+    found: dict[str, float | Figures] = {"run": run_figures(published)}
     if not recording.has_truth:
         return found
     found["first"] = _identity(steps)
@@ -107,16 +107,19 @@ def _longest_s(boxes: Sequence[Box]) -> float:
     return longest_ns / _S_NS
 
 
-def _run(published: Published) -> Figures:
+def run_figures(published: Published) -> Figures:
+    """Return how the run itself went."""
     kinds = Counter(change.kind.value for change in published.changes)
-    associate_ms = 1e3 * np.array(published.associate_s or [0.0])
+    associate_ms = 1e3 * np.array(published.associate_s)
     detections = sum(not box.coasted for box in published.boxes)
     return {
         "frames": float(sum(published.frames.values())),
         "boxes": float(detections),
         "embeddings": float(published.embeddings),
         "wall_s": published.wall_s,
-        "associate_p50_ms": float(np.percentile(associate_ms, 50)),
-        "associate_p99_ms": float(np.percentile(associate_ms, 99)),
+        **{
+            f"associate_p{share}_ms": float(np.percentile(associate_ms, share))
+            for share in ((50, 99) if len(associate_ms) else ())
+        },
         "changes": {kind: float(count) for kind, count in sorted(kinds.items())},
     }

@@ -8,7 +8,7 @@ a merge joined two whom a camera saw at once, the later of the two stays apart t
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 
@@ -20,6 +20,19 @@ _TrackKey = tuple[CameraId, int]
 
 def final_ids(published: Published) -> Sequence[int]:
     """Return the final identity of each box, in their order; 0 stays 0."""
+    return _told(published).final()
+
+
+def final_identities(published: Published) -> Mapping[int, int]:
+    """Return who each identity that was published turned out to be."""
+    history = _told(published)
+    every = {box.global_id for box in published.boxes} - {0}
+    every |= {person.global_id for person in published.persons}
+    return {one: history.root(one) for one in every}
+
+
+def _told(published: Published) -> "_History":
+    """Return the history after everything that was published."""
     history = _History(published.boxes)
     changes = defaultdict(list)
     for change in published.changes:
@@ -35,7 +48,7 @@ def final_ids(published: Published) -> Sequence[int]:
     for _, rest in sorted(changes.items()):
         for change in rest:
             history.apply(change)
-    return history.final()
+    return history
 
 
 class _History:
@@ -67,10 +80,10 @@ class _History:
         """Carry out a merge or a split."""
         one, other = change.global_id, change.other_global_id
         if change.kind is ChangeKind.MERGED:
-            survivor, former = self._root(one), self._root(other)
+            survivor, former = self.root(one), self.root(other)
             if survivor != former:
                 self._merged_into[former] = one
-        elif change.kind is ChangeKind.SPLIT and self._root(one) == self._root(other):
+        elif change.kind is ChangeKind.SPLIT and self.root(one) == self.root(other):
             if other in self._merged_into:
                 del self._merged_into[other]
             else:
@@ -78,7 +91,7 @@ class _History:
 
     def final(self) -> Sequence[int]:
         """Return the identity of each box that survived all merges."""
-        found = [self._root(one) if one else 0 for one in self._ids]
+        found = [self.root(one) if one else 0 for one in self._ids]
         frames: dict[tuple[CameraId, int], list[int]] = defaultdict(list)
         for index, box in enumerate(self._boxes):
             frames[box.camera_id, box.frame].append(index)
@@ -105,7 +118,8 @@ class _History:
             found[index] = free[0] if free else 0
             taken |= {found[index]} - {0}
 
-    def _root(self, global_id: int) -> int:
+    def root(self, global_id: int) -> int:
+        """Return the identity that an identity went on as."""
         while global_id in self._merged_into:
             global_id = self._merged_into[global_id]
         return global_id
@@ -119,7 +133,7 @@ class _History:
     def _move(self, own: Sequence[int], before: int, after: int) -> None:
         """Give the boxes of a track to another identity, if that is possible."""
         moved = [index for index in own if self._ids[index] == before]
-        if not moved or self._root(before) == self._root(after):
+        if not moved or self.root(before) == self.root(after):
             return
         first, last = self._boxes[moved[0]], self._boxes[moved[-1]]
         others = self._spans[first.camera_id, after]

@@ -2,9 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from time import perf_counter
 from typing import cast
 
@@ -25,41 +24,18 @@ from services.pipeline.mesh.models import Models
 from services.pipeline.mesh.peers import Peers
 from services.pipeline.mesh.publishing import tracking_payload
 from services.pipeline.mesh.seen import SeenFrame
-from spoton.common.v1 import events_pb2, geometry_pb2
+from spoton.common.v1 import events_pb2
 from spoton.detector.v1 import detector_pb2
 from spoton.reid.v1 import reid_pb2
 from tests.accuracy.identity.evidence import Mode
 from tests.accuracy.identity.lanes import RecordedLane
-from tests.accuracy.identity.published import (
-    Box,
-    Change,
-    ChangeKind,
-    Person,
-    Point,
-    Published,
-)
+from tests.accuracy.identity.notes import Notes
+from tests.accuracy.identity.published import Published
 from tests.accuracy.identity.recording import Recording
 from tests.accuracy.identity.vector_models import model_of
 
 _AHEAD = 8
 """Frames of a camera that may be between its tracker and the association."""
-
-_KINDS = {
-    events_pb2.IDENTITY_EVENT_KIND_CREATED: ChangeKind.CREATED,
-    events_pb2.IDENTITY_EVENT_KIND_MERGED: ChangeKind.MERGED,
-    events_pb2.IDENTITY_EVENT_KIND_SPLIT: ChangeKind.SPLIT,
-    events_pb2.IDENTITY_EVENT_KIND_RETURNED: ChangeKind.RETURNED,
-}
-
-
-@dataclass(slots=True)
-class _Notes:
-    """What was published so far."""
-
-    boxes: list[Box] = field(default_factory=list)
-    persons: list[Person] = field(default_factory=list)
-    changes: list[Change] = field(default_factory=list)
-    associate_s: list[float] = field(default_factory=list)
 
 
 async def play(
@@ -90,13 +66,9 @@ async def play(
             recording, peers, mode, environment_id, session, tracker, threads
         )
         notes, asked = await _played(recording, tools)
-    return Published(
-        boxes=notes.boxes,
-        persons=notes.persons,
-        changes=notes.changes,
+    return notes.published(
         frames={name: len(frames) for name, frames in recording.frames.items()},
         embeddings=asked,
-        associate_s=notes.associate_s,
         wall_s=perf_counter() - begin_s,
     )
 
@@ -130,7 +102,7 @@ def _tools(
     return LaneTools(peers, models, Lease(owned, "evaluation", 1), Pacer(None), threads)
 
 
-async def _played(recording: Recording, tools: LaneTools) -> tuple[_Notes, int]:
+async def _played(recording: Recording, tools: LaneTools) -> tuple[Notes, int]:
     """Carry all frames to their frame sets, and each set to its persons."""
     lanes = {
         camera.camera_id: RecordedLane(camera, tools) for camera in recording.cameras
@@ -168,9 +140,9 @@ class _Passage:
         self._credit = {
             name: asyncio.Semaphore(max(_AHEAD, 3 * per_set)) for name in lanes
         }
-        self._notes = _Notes()
+        self._notes = Notes()
 
-    async def run(self) -> _Notes:
+    async def run(self) -> Notes:
         """Return what was published."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._associate())
@@ -199,11 +171,18 @@ class _Passage:
             begin_s = perf_counter()
             identified = await self._associator.identify(frame_set)
             self._notes.associate_s.append(perf_counter() - begin_s)
-            note(self._notes, self._session, identified)
+            self._note(identified)
             for camera_id, items in frame_set.items.items():
                 self._lanes[camera_id].done_with(items)
                 for _ in items:
                     self._credit[camera_id].release()
+
+    def _note(self, identified: IdentifiedSet) -> None:
+        """Write down what is published about one frame set."""
+        payload = tracking_payload(self._session, identified)
+        self._notes.add(events_pb2.EnvironmentEvent.FromString(payload).tracking)
+        for event in identified.result.events:
+            self._notes.add_change(event)
 
 
 def _clock(recording: Recording) -> FrameSetClock:
@@ -211,62 +190,3 @@ def _clock(recording: Recording) -> FrameSetClock:
     interval_ns = interval_of_rate_ns(recording.rate_hz)
     first_ns = [frames[0].time_ns for frames in recording.frames.values() if frames]
     return FrameSetClock(calm_anchor_ns(first_ns, interval_ns), interval_ns, 1)
-
-
-def note(notes: _Notes, session: Session, identified: IdentifiedSet) -> None:
-    """Add what is published about one frame set."""
-    payload = tracking_payload(session, identified)
-    update = events_pb2.EnvironmentEvent.FromString(payload).tracking
-    notes.boxes += _boxes(update)
-    notes.persons += _persons(update)
-    for event in identified.result.events:
-        notes.changes.append(
-            Change(
-                _KINDS[event.kind],
-                event.frame_set,
-                event.global_id,
-                event.other_global_id,
-            )
-        )
-
-
-def _boxes(update: events_pb2.TrackingUpdate) -> Sequence[Box]:
-    return [
-        Box(
-            camera_id=CameraId(camera.frame.camera_id),
-            frame=camera.frame.frame_index,
-            frame_set=update.frame_set,
-            time_ns=camera.frame.capture_time.ToNanoseconds(),
-            track_id=track.track_id,
-            global_id=track.global_id,
-            provisional=track.provisional,
-            coasted=track.coasted,
-            score=track.score,
-            corners_px=(
-                track.box.x_min,
-                track.box.y_min,
-                track.box.x_max,
-                track.box.y_max,
-            ),
-            position_m=_point(track.position) if track.HasField("position") else None,
-        )
-        for camera in update.cameras
-        for track in camera.tracks
-    ]
-
-
-def _persons(update: events_pb2.TrackingUpdate) -> Sequence[Person]:
-    return [
-        Person(
-            frame_set=update.frame_set,
-            time_ns=update.capture_time.ToNanoseconds(),
-            global_id=person.global_id,
-            position_m=_point(person.position) if person.HasField("position") else None,
-            camera_ids=tuple(CameraId(name) for name in person.camera_ids),
-        )
-        for person in update.persons
-    ]
-
-
-def _point(position: geometry_pb2.FloorPosition) -> Point:
-    return position.point.x_m, position.point.y_m

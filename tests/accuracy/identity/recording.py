@@ -5,7 +5,7 @@ data set or a generator of scenes, can be played through the services and scored
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NewType
 
 import numpy as np
@@ -56,6 +56,7 @@ class Truth:
     persons: NDArray[np.int64]
     boxes_px: Boxes
     positions_m: NDArray[np.float64] | None = None
+    counts: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,3 +136,16 @@ class Recording:
             for frames in self.frames.values()
             for frame in frames
         )
+
+
+def shortened(recording: Recording, duration_s: float) -> Recording:
+    """Return the beginning of a recording."""
+    first_ns = min(frames[0].time_ns for frames in recording.frames.values() if frames)
+    end_ns = first_ns + round(1e9 * duration_s)
+    return replace(
+        recording,
+        frames={
+            camera_id: [frame for frame in frames if frame.time_ns < end_ns]
+            for camera_id, frames in recording.frames.items()
+        },
+    )

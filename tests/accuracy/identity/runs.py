@@ -5,7 +5,7 @@ import logging
 import multiprocessing
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +91,7 @@ def tasks_of(source: Source, options: Options) -> Iterator[Task]:
             yield Task(mode, seed)
 
 
-def evaluate(source: Source, options: Options, home: Path) -> Figures:
+def evaluate(source: Source, options: Options, home: Path) -> Mapping[str, Figures]:
     """Return the figures of each mode, mean over seeds.
 
     Args:
@@ -111,28 +111,29 @@ def evaluate(source: Source, options: Options, home: Path) -> Figures:
             results = list(pool.map(_run_here, *arguments))
         else:
             results = uvloop.run(_run_all(source, tasks, options, home, pool))
-    by_mode: dict[str, list[Figures]] = defaultdict(list)
+    by_mode: dict[Mode, dict[int | None, Figures]] = defaultdict(dict)
     for task, figures in zip(tasks, results, strict=True):
-        by_mode[task.mode].append(figures)
+        by_mode[task.mode][task.seed] = figures
     return {
-        mode: {**mean_figures(runs), "runs": float(len(runs)), **_seeds(runs)}
+        mode: {
+            **mean_figures(list(runs.values())),
+            "runs": float(len(runs)),
+            "of_each_seed": {
+                f"seed{seed}": _headline(run)
+                for seed, run in runs.items()
+                if seed is not None
+            },
+        }
         for mode, runs in by_mode.items()
     }
-
-
-def _seeds(runs: Sequence[Figures]) -> Figures:
-    """Return what tells how much seeds differ."""
-    if len(runs) < 2:
-        return {}
-    return {"of_each_seed": {str(n): _headline(run) for n, run in enumerate(runs)}}
 
 
 def _headline(run: Figures) -> Figures:
     found: dict[str, float | Figures] = {}
     for name in ("first", "final"):
         scores = run.get(name)
-        if isinstance(scores, dict):
-            found[name] = {"idf1": scores["idf1"], "hota": scores["hota"]}
+        if isinstance(scores, Mapping):
+            found[name] = {key: scores[key] for key in ("idf1", "hota")}
     return found
 
 

@@ -47,8 +47,8 @@ class Step:
 def steps_of(recording: Recording, predictions: Predictions) -> Sequence[Step]:
     """Return the frames of all cameras, camera by camera, in order of time.
 
-    People below the recording's least height do not count, nor do predictions that
-    show one of them better than anybody who counts.
+    Some people do not count, such as those below the recording's least height; nor do
+    predictions that show one of them better than anybody who counts.
     """
     rows: dict[tuple[CameraId, int], list[int]] = defaultdict(list)
     keys = zip(predictions.cameras, predictions.frames.tolist(), strict=True)
@@ -80,6 +80,8 @@ def _step(
 ) -> Step:
     similarity = iou(truth.boxes_px, predictions.boxes_px[rows])
     counts = truth.boxes_px[:, 3] - truth.boxes_px[:, 1] >= least_height_px
+    if truth.counts is not None:
+        counts &= truth.counts
     kept = np.ones(len(rows), np.bool_)
     if len(rows) and not counts.all():
         good = np.where(similarity >= SAME, similarity + 10.0 * counts[:, None], 0.0)

@@ -82,6 +82,7 @@ def tables_of(name: str, modes: Mapping[str, Figures]) -> Sequence[Table]:
     return [table for table in tables if table.rows]
 
 
+_COUNTS = ("switches", "ids", "boxes", "runs", "embeddings", "persons")
 _COASTED = ("boxes", "precision", "longest_s")
 _RUN = ("wall_s", "associate_p50_ms", "associate_p99_ms", "embeddings", "boxes")
 
@@ -109,9 +110,26 @@ def _cell(figures: Figures, path: str) -> Cell:
     value = value_at(figures, path)
     if value is None:
         return "–"
-    return int(value) if value == int(value) and abs(value) > 1 else float(value)
+    is_count = path.rpartition(".")[2] in _COUNTS
+    return round(value) if is_count else float(value)
 
 
 def _spread(figures: Figures, path: str) -> Cell:
     median, p90 = (value_at(figures, f"{path}.{one}") for one in ("median", "p90"))
     return "–" if median is None or p90 is None else f"{median:.2f} ({p90:.2f})"
+
+
+def studio_table(modes: Mapping[str, Figures]) -> Table:
+    """Return how many persons stand in the studio, where there are three people."""
+    columns = {
+        "persons": "persons",
+        "mean at a time": "mean",
+        "share of exactly 3": "exact",
+    }
+    rows = [
+        (mode, when, *_cells(own, when, columns))
+        for mode, own in modes.items()
+        for when in ("first", "final")
+    ]
+    title = "studio: persons on the floor, of three people"
+    return Table("studio", title, ("evidence", "ids as", *columns), rows)

@@ -34,6 +34,7 @@ class Environment(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     PERCEPTION_FIELD_NUMBER: _builtins.int
+    PRIVACY_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Name in addresses. Format: [a-z]([a-z0-9-]{0,61}[a-z0-9])?"""
     display_name: _builtins.str
@@ -56,6 +57,10 @@ class Environment(_message.Message):
     def perception(self) -> Global___Perception:
         """Which models watch it. Absent means every service's default."""
 
+    @_builtins.property
+    def privacy(self) -> Global___Privacy:
+        """What pictures that leave the system may show. Absent means everything."""
+
     def __init__(
         self,
         *,
@@ -66,14 +71,39 @@ class Environment(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         perception: Global___Perception | None = ...,
+        privacy: Global___Privacy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "perception", b"perception", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "perception", b"perception", "privacy", b"privacy", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "environment_id", b"environment_id", "etag", b"etag", "floors", b"floors", "perception", b"perception", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "environment_id", b"environment_id", "etag", b"etag", "floors", b"floors", "perception", b"perception", "privacy", b"privacy", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Environment: _TypeAlias = Environment  # noqa: Y015
+
+@_typing.final
+class Privacy(_message.Message):
+    """What pictures that leave the system may show. A change holds within seconds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLUR_HEADS_FIELD_NUMBER: _builtins.int
+    blur_heads: _builtins.bool
+    """Blur the heads of all people that were found, in previews, snapshots and
+    pictures of persons. What the models see is never blurred.
+    """
+    def __init__(
+        self,
+        *,
+        blur_heads: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blur_heads", b"blur_heads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Privacy: _TypeAlias = Privacy  # noqa: Y015
 
 @_typing.final
 class Perception(_message.Message):
@@ -240,20 +270,26 @@ class Source(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FILE_FIELD_NUMBER: _builtins.int
+    NETWORK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def file(self) -> Global___FileSource:
         """A recorded file."""
+
+    @_builtins.property
+    def network(self) -> Global___NetworkSource:
+        """Something that is reached over the network."""
 
     def __init__(
         self,
         *,
         file: Global___FileSource | None = ...,
+        network: Global___NetworkSource | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "kind", b"kind"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "kind", b"kind", "network", b"network"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "kind", b"kind", "network", b"network"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["file"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["file", "network"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -290,6 +326,41 @@ class FileSource(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FileSource: _TypeAlias = FileSource  # noqa: Y015
+
+@_typing.final
+class NetworkSource(_message.Message):
+    """A camera or a recording that is reached over the network. The pipeline does
+    not read it yet.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    HAS_CREDENTIALS_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Address, such as "rtsp://camera.example.org/live". Schemes: "rtsp", "rtsps",
+    "http", "https"; which of them, and which hosts, the installation allows. At
+    most 2000 characters. User name and password may be written in front of the
+    host; they are kept apart, and never read back.
+    """
+    has_credentials: _builtins.bool
+    """Whether a user name and password are kept for the address. An update that
+    states true and names the same scheme, host and port keeps them; any other
+    update forgets them, unless it brings new ones.
+    """
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        has_credentials: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_credentials", b"has_credentials", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NetworkSource: _TypeAlias = NetworkSource  # noqa: Y015
 
 @_typing.final
 class FrameTransform(_message.Message):
