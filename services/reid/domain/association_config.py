@@ -36,8 +36,9 @@ class AssociationConfig:
         bias_prior_looks: Comparisons that `bias_noise_m` counts as. Chosen: a few.
         bias_memory_looks: Comparisons after which the oldest are forgotten. Chosen:
             minutes of company.
-        bias_least_nats: Evidence of a pair from which it teaches. 0: likelier one
-            person than two, beyond that both tracks are confirmed.
+        bias_least_nats: Evidence of a pair of confirmed tracks of one person from
+            which it teaches. As much as one look within the contradiction distance
+            can speak against them: appearance may know better.
 
         floor_space_m2: Floor area per stranger; a pair of tracks counts as one person
             while its likelihood exceeds 1 / floor_space_m2. Chosen: a loose crowd.
@@ -198,7 +199,7 @@ class AssociationConfig:
     bias_noise_m: float = 0.2
     bias_prior_looks: float = 10.0
     bias_memory_looks: float = 500.0
-    bias_least_nats: float = 0.0
+    bias_least_nats: float = -3.0
 
     floor_space_m2: float = 20.0
     floor_evidence_limit: float = 3.0
