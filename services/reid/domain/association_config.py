@@ -37,8 +37,11 @@ class AssociationConfig:
         bias_memory_looks: Comparisons after which the oldest are forgotten. Chosen:
             minutes of company.
         bias_least_nats: Evidence of a pair of confirmed tracks of one person from
-            which it teaches. As much as one look within the contradiction distance
-            can speak against them: appearance may know better.
+            which it teaches. 0: likelier one than two.
+        bias_doubted_nats: The same where appearance made them one. As much as one
+            look within the contradiction distance can speak against them.
+        bias_least_vectors: Vectors of either track from which appearance did. Chosen:
+            their mean is much better than one.
 
         floor_space_m2: Floor area per stranger; a pair of tracks counts as one person
             while its likelihood exceeds 1 / floor_space_m2. Chosen: a loose crowd.
@@ -199,7 +202,9 @@ class AssociationConfig:
     bias_noise_m: float = 0.2
     bias_prior_looks: float = 10.0
     bias_memory_looks: float = 500.0
-    bias_least_nats: float = -3.0
+    bias_least_nats: float = 0.0
+    bias_doubted_nats: float = -3.0
+    bias_least_vectors: int = 4
 
     floor_space_m2: float = 20.0
     floor_evidence_limit: float = 3.0

@@ -19,7 +19,12 @@ def walk(number: int) -> float:
 
 
 def pairs_of(
-    scene: Scene, last: int, *, lag: int = 0, bias_m: float = 0.0, seen_well: bool = False
+    scene: Scene,
+    last: int,
+    *,
+    lag: int = 0,
+    bias_m: float = 0.0,
+    seen_well: bool = False,
 ) -> None:
     """Show one walker and one who stands to two cameras.
 
