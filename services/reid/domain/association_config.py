@@ -95,8 +95,8 @@ class AssociationConfig:
         prototypes_per_person: Most prototypes that a person keeps.
 
         return_prior: Evidence that an arriving track is somebody who left rather
-            than somebody new, nats. Chosen: five to three. Counted on the first half
-            of CAMPUS-Auditorium, a person has two to five tracks in a camera.
+            than somebody new, nats. Chosen: as likely as not; detectors lose people
+            as often as people come.
         return_floor_floor: Least evidence that a plausible position of return counts,
             nats. Beyond it appearance decides.
         return_spread_mps: Growth of the uncertainty where an absent person is, m/s.
@@ -110,7 +110,7 @@ class AssociationConfig:
         standing_heights_per_s: Speed of a box up to which somebody stands, in box
             heights per second: `standing_speed_mps` over 1.7 m.
         spot_sigma_heights: Standard deviation of a box of who stays, in heights.
-            Chosen: a cover that hides the lower half moves the centre by a quarter.
+            Four times what a detector jitters by: a cover moves the centre.
         spot_spread_per_s: Its growth for who walks, heights per second:
             `return_spread_mps` over 1.7 m.
         spot_sigma_log_height: Standard deviation of the logarithm of the height.
@@ -232,14 +232,14 @@ class AssociationConfig:
     prototypes_per_track: int = 1
     prototypes_per_person: int = 12
 
-    return_prior: float = 0.5
+    return_prior: float = 0.0
     return_floor_floor: float = -2.0
     stay_probability: float = 0.9
     move_on_probability: float = 0.8
     stay_s: float = 60.0
     stay_spread_m: float = 0.3
     standing_heights_per_s: float = 0.2
-    spot_sigma_heights: float = 0.3
+    spot_sigma_heights: float = 0.2
     spot_spread_per_s: float = 0.4
     spot_sigma_log_height: float = 0.15
     spot_evidence_limit: float = 4.0
@@ -271,7 +271,7 @@ class AssociationConfig:
     history_keys: int = 64
 
     embed_first_count: int = 8
-    embed_retry_s: float = 0.5
+    embed_retry_s: float = 1.0
     embed_ambiguous_s: float = 0.6
     embed_refresh_s: float = 4.0
     embed_max_occlusion: float = 0.4
