@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from services.common.ids import CameraId, GlobalId, ModelId
 from services.reid.domain.association_config import AssociationConfig
-from services.reid.domain.values import TrackKey, Vector
+from services.reid.domain.score_likelihood import ScoreLikelihood
+from services.reid.domain.values import FloorFix, TrackKey, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,14 @@ class AppearanceModel:
         dimensions: Length of a vector.
         match_similarity: Cosine at which two crops are as likely of one person as of
             two, in (-1, 1).
+        likelihood: What a score is worth where the vectors come from; None for the
+            defaults.
     """
 
     model_id: ModelId
     dimensions: int
     match_similarity: float
+    likelihood: ScoreLikelihood | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Prototype:
         vector: Mean of its vectors, unit length.
         count: Vectors that it stands for.
         captured_ns: When the newest of them was taken, nanoseconds since 1970 UTC.
+        fix: Where the person stood then, as the camera saw it, if known.
     """
 
     prototype_id: GlobalId
@@ -46,6 +51,7 @@ class Prototype:
     vector: Vector
     count: int
     captured_ns: int
+    fix: FloorFix | None = None
 
 
 def learn(
@@ -80,6 +86,7 @@ def _averaged(old: Prototype, seen: Prototype) -> Prototype:
         vector=vector,
         count=old.count + 1,
         captured_ns=seen.captured_ns,
+        fix=seen.fix,
     )
 
 
@@ -116,11 +123,10 @@ def similarity_evidence(
         Log-likelihood ratios, nats, of the same shape.
     """
     above = (similarity - model.match_similarity) / (1.0 - model.match_similarity)
-    each = np.clip(
-        config.appearance_slope * above,
-        -config.appearance_limit,
-        config.appearance_limit,
-    )
+    nats = (config.appearance_slope * above).astype(np.float64)
+    if model.likelihood is not None:
+        nats = model.likelihood.nats(similarity)
+    each = np.clip(nats, -config.appearance_limit, config.appearance_limit)
     full = config.appearance_full_count
     result: NDArray[np.float64] = each * np.sqrt(np.minimum(count, full))
     return result

@@ -70,8 +70,21 @@ class AssociationConfig:
             with this one, nats, while positions of the two are compared; otherwise
             that is impossible. The floor may outweigh it, as trackers take one person
             for another when they cross.
-        gallery_horizon_s: Absence after which a person is recognised no more, seconds.
-        gallery_limit: Most absent persons who can be recognised.
+        gallery_horizon_s: Absence after which a person is looked up in the archive and
+            not compared with every new track, seconds. As long as the place of
+            departure tells something.
+        gallery_limit: Most absent persons who are compared with every new track.
+        recall_delay_s: Time by the cameras' clock from a question to the archive to
+            the tick that takes its answer, seconds. Chosen: many times what a lookup
+            takes, and short beside the age at which a track is final.
+        recall_stay_s: Time that a person from the archive is compared with the tracks,
+            seconds. Chosen: longer than a track without rivals takes to be final.
+        recall_counts: Vectors of a new person at which the archive is asked, once
+            each. Chosen: at once, and with better knowledge.
+        recall_vectors: Most prototypes of a new person that are asked about.
+        recall_candidates: Most persons that one answer brings in.
+        recall_guests: Most persons from the archive at one time; the next ones take
+            the places of those who would leave first.
 
         join_evidence: Evidence that a track joins a person with, provisionally, nats.
         switch_margin: Lead that another person needs to take a provisional track.
@@ -134,8 +147,14 @@ class AssociationConfig:
     return_spread_mps: float = 0.7
     unlocated_prior: float = -0.5
     met_before_prior: float = -4.0
-    gallery_horizon_s: float = 1800.0
+    gallery_horizon_s: float = 300.0
     gallery_limit: int = 500
+    recall_delay_s: float = 0.3
+    recall_stay_s: float = 3.0
+    recall_counts: tuple[int, ...] = (1, 4)
+    recall_vectors: int = 4
+    recall_candidates: int = 4
+    recall_guests: int = 32
 
     join_evidence: float = 0.5
     switch_margin: float = 1.0

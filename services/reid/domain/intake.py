@@ -164,6 +164,7 @@ class Intake:
             vector=sighting.vector,
             count=1,
             captured_ns=captured_ns,
+            fix=sighting.fix,
         )
         learned = learn(track.prototypes, seen, self._config)
         others = [

@@ -104,8 +104,10 @@ class Scorer:
             self._barred = _barred(tracks, members)
             self._version = live.version
         floor, located = self._floor_evidence(live, tracks, persons, members)
+        said = live.constraints.forbidden([track.key for track in tracks], column)
         met_nats = np.where(located, self._config.met_before_prior, -np.inf)
         open_nats = self._believed(tracks) + floor + np.where(self._met, met_nats, 0.0)
+        open_nats[said] = -np.inf
         return Scores(
             tracks=tracks,
             persons=persons,
