@@ -18,12 +18,16 @@ from services.gateway.accounts.service.exchanges import Exchanges
 from services.gateway.accounts.service.logins import Logins, Tokens
 from services.gateway.accounts.service.signing import SigningKeys
 from services.gateway.http_errors import HttpProblem
+from services.gateway.limits.client_address import remote_address
 
 REFRESH_COOKIE = "__Secure-spoton_refresh"
 DEVICE_COOKIE = "__Secure-spoton_device"
 MAX_BODY_BYTES = 32 * 1024
 KEYS_FRESH_S = 30
 """How long others may keep the public keys, seconds."""
+
+AUTH_PATHS = ("/v1/auth/login", "/v1/auth/refresh", "/v1/auth/logout", "/v1/auth/token")
+"""Where callers say who they are."""
 
 _COOKIE_PATH = "/v1/auth"
 _DEVICE_S = 180 * 24 * 3600
@@ -177,10 +181,13 @@ class AuthRoutes:
 
 def add_routes(app: web.Application, routes: AuthRoutes) -> None:
     """Add the routes to an application."""
-    app.router.add_post("/v1/auth/login", routes.log_in)
-    app.router.add_post("/v1/auth/refresh", routes.refresh)
-    app.router.add_post("/v1/auth/logout", routes.log_out)
-    app.router.add_post("/v1/auth/token", routes.token)
+    post = app.router.add_post
+    for path, answer in zip(
+        AUTH_PATHS,
+        (routes.log_in, routes.refresh, routes.log_out, routes.token),
+        strict=True,
+    ):
+        post(path, answer)
     app.router.add_get("/.well-known/jwks.json", routes.jwks)
 
 
@@ -291,7 +298,7 @@ def _client(request: web.Request, said: Mapping[str, Any]) -> tuple[str, str]:
 def _device(request: web.Request) -> Device:
     agent = request.headers.get(hdrs.USER_AGENT, "")
     shown = "".join(one for one in agent if one.isprintable())
-    return Device(request.remote or "", shown[:_MOST_AGENT])
+    return Device(remote_address(request), shown[:_MOST_AGENT])
 
 
 def _set_cookie(response: web.Response, name: str, value: str, max_age_s: int) -> None:

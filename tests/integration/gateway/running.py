@@ -12,11 +12,14 @@ from services.gateway.bootstrap import open_channels
 from services.gateway.credentials import CallCredentials
 from services.gateway.http_server import serving
 from services.gateway.idempotency import KeptAnswers
+from services.gateway.limits.client_address import Network
+from services.gateway.limits.policy import Policies
 from services.gateway.transcoder.api import Api
 from services.gateway.transcoder.lines import LINES_TYPE
 from services.gateway.transcoder.peers import Peers
 from services.gateway.transcoder.unary import Deadlines
 from tests.fakes.gateway import KeptAudit, KnownCallers, ShownCaller
+from tests.fakes.limits import PLENTY, limiter_on
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -51,6 +54,8 @@ async def running_gateway(
     audit: KeptAudit,
     redis: Redis,
     credentials: CallCredentials | None = None,
+    limits: Policies = PLENTY,
+    trusted_proxies: tuple[Network, ...] = (),
 ) -> AsyncIterator[str]:
     """Give the address of a gateway before services.
 
@@ -65,6 +70,8 @@ async def running_gateway(
             audit=audit,
             kept=KeptAnswers(redis),
             deadlines=Deadlines(10.0, 20.0),
+            limiter=limiter_on(redis, limits),
+            trusted_proxies=trusted_proxies,
             origins=frozenset({"https://floor.example"}),
         )
         async with serving(
