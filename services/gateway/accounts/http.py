@@ -19,6 +19,7 @@ from services.gateway.accounts.service.logins import Logins, Tokens
 from services.gateway.accounts.service.signing import SigningKeys
 from services.gateway.http_errors import HttpProblem
 from services.gateway.limits.client_address import remote_address
+from services.gateway.request_context import read_any_body
 
 REFRESH_COOKIE = "__Secure-spoton_refresh"
 DEVICE_COOKIE = "__Secure-spoton_device"
@@ -203,20 +204,6 @@ async def _slowed(login: Awaitable[Tokens]) -> Tokens:
         ) from None
 
 
-async def _body(request: web.Request) -> bytes:
-    """Return a body that is small and not compressed."""
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-        message = "bodies are not decompressed: send them as they are"
-        raise HttpProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
-    body = bytearray()
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            message = f"the body has more than {MAX_BODY_BYTES} bytes"
-            raise HttpProblem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
-    return bytes(body)
-
-
 async def _json_object(request: web.Request) -> Mapping[str, Any]:
     """Return the JSON object in the body.
 
@@ -226,7 +213,7 @@ async def _json_object(request: web.Request) -> Mapping[str, Any]:
         message = "the body must have the Content-Type application/json"
         raise HttpProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
     try:
-        said = json.loads(await _body(request) or b"{}")
+        said = json.loads(await read_any_body(request, MAX_BODY_BYTES) or b"{}")
     except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
@@ -239,7 +226,7 @@ async def _form_or_json(request: web.Request) -> Mapping[str, Any]:
     if request.content_type != "application/x-www-form-urlencoded":
         return await _json_object(request)
     try:
-        text = (await _body(request)).decode("utf-8")
+        text = (await read_any_body(request, MAX_BODY_BYTES)).decode("utf-8")
         fields = parse_qs(text, strict_parsing=True, max_num_fields=20)
     except ValueError:
         raise InvalidInput("the body is no form") from None

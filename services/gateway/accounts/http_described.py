@@ -39,7 +39,7 @@ _GRANT = {
     "subject_token": {**_TEXT, "description": "Of the external issuer."},
     "subject_token_type": _TEXT,
 }
-_REFUSALS = (400, 413, 415, 429, 503)
+_REFUSALS = (400, 408, 413, 415, 429, 503)
 _SHOWN = {
     name: {"$ref": f"#/components/headers/{name}"}
     for name in ("X-Request-Id", "RateLimit", "RateLimit-Policy")

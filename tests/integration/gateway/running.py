@@ -1,13 +1,13 @@
 """Run a gateway before services, without a process of its own."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp.connector import Connection
 from redis.asyncio import Redis
 
-from services.gateway.app import Ports, build_app
+from services.gateway.app import Extension, Ports, build_app
 from services.gateway.bootstrap import open_channels
 from services.gateway.credentials import CallCredentials
 from services.gateway.http_server import serving
@@ -56,6 +56,7 @@ async def running_gateway(
     credentials: CallCredentials | None = None,
     limits: Policies = PLENTY,
     trusted_proxies: tuple[Network, ...] = (),
+    extend: Callable[[Peers], Extension] | None = None,
 ) -> AsyncIterator[str]:
     """Give the address of a gateway before services.
 
@@ -75,6 +76,8 @@ async def running_gateway(
             origins=frozenset({"https://floor.example"}),
         )
         async with serving(
-            build_app(api, ports), "127.0.0.1:0", headers_s=HEADERS_S
+            build_app(api, ports, [extend(ports.peers)] if extend else []),
+            "127.0.0.1:0",
+            headers_s=HEADERS_S,
         ) as address:
             yield f"http://{address}"
