@@ -45,6 +45,7 @@ class Association:
         self.live = live
         self.config = config
         self._draw_id = draw_id
+        self._model = model
         self._scorer = Scorer(model, config)
 
     def wanted(self, tick: Tick) -> tuple[TrackKey, ...]:
@@ -63,7 +64,7 @@ class Association:
         live, tick = self.live, self._usable(tick)
         time_ns = max(live.time_ns, _newest_ns(tick))
         registry = Registry(live, self.config, tick.frame_set, time_ns)
-        intake = Intake(registry, self._draw_id, time_ns)
+        intake = Intake(registry, self._model, self._draw_id, time_ns)
         intake.take(tick)
         live.frame_set, live.time_ns = tick.frame_set, time_ns
         for key in asked:
@@ -122,6 +123,7 @@ class Association:
         live.version += 1
         for track in live.tracks.values():
             track.past.pop(global_id, None)
+            track.places.pop(global_id, None)
 
 
 def _newest_ns(tick: Tick) -> int:

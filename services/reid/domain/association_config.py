@@ -106,6 +106,7 @@ class AssociationConfig:
     acceleration_mps2: float = 1.0
     start_speed_sigma_mps: float = 1.2
     walking_speed_mps: float = 1.4
+    standing_speed_mps: float = 0.3
     top_speed_mps: float = 3.0
     gate_slack_m: float = 1.0
 
@@ -115,22 +116,43 @@ class AssociationConfig:
     contradiction_sigmas: float = 5.0
     contradiction_limit: float = 12.0
     floor_correlation_s: float = 0.5
-    floor_memory_s: float = 5.0
+    floor_correlation_m: float = 1.0
+    floor_memory_s: float = 20.0
+    bias_sigma_m: float = 0.4
+    bias_slope_sigma: float = 0.05
+    bias_noise_m: float = 0.2
+    bias_prior_looks: float = 10.0
+    bias_memory_looks: float = 500.0
+    bias_least_nats: float = 0.0
     floor_first_weight: float = 0.3
     pair_evidence_limit: float = 10.0
     pair_contradiction_limit: float = 8.0
     past_limit: float = 4.0
 
-    appearance_slope: float = 6.0
-    appearance_limit: float = 3.0
-    appearance_located_limit: float = 4.0
-    appearance_full_count: int = 4
-    prototype_merge_similarity: float = 0.9
-    prototypes_per_track: int = 2
+    appearance_prior_half_gap: float = 0.2
+    appearance_prior_sigma: float = 0.18
+    appearance_prior_count: float = 10.0
+    appearance_memory: float = 2000.0
+    appearance_pause_s: float = 1.0
+    appearance_limit: float = 12.0
+    appearance_located_limit: float = 8.0
+    appearance_full_count: int = 16
+    prototypes_per_track: int = 1
     prototypes_per_person: int = 12
 
-    return_prior: float = -1.0
-    return_floor_floor: float = -1.0
+    return_prior: float = 0.0
+    return_floor_floor: float = -2.0
+    stay_probability: float = 0.9
+    move_on_probability: float = 0.8
+    stay_s: float = 60.0
+    stay_spread_m: float = 0.3
+    standing_heights_per_s: float = 0.2
+    spot_sigma_heights: float = 0.2
+    spot_spread_per_s: float = 0.4
+    spot_sigma_log_height: float = 0.15
+    spot_evidence_limit: float = 4.0
+    stranger_space_heights: float = 3.0
+    return_watch_s: float = 2.0
     return_spread_mps: float = 0.7
     unlocated_prior: float = -0.5
     met_before_prior: float = -4.0
@@ -139,10 +161,10 @@ class AssociationConfig:
 
     join_evidence: float = 0.5
     switch_margin: float = 1.0
-    confirm_evidence: float = 4.0
+    confirm_evidence: float = 2.0
     confirm_margin: float = 1.5
     confirm_age_s: float = 2.0
-    merge_evidence: float = 6.0
+    merge_evidence: float = 1.5
     move_margin: float = 4.0
     split_evidence: float = 4.0
 
@@ -150,11 +172,13 @@ class AssociationConfig:
     return_event_gap_s: float = 2.0
     history_keys: int = 64
 
-    embed_first_count: int = 2
-    embed_retry_s: float = 0.3
+    embed_first_count: int = 8
+    embed_retry_s: float = 0.5
     embed_ambiguous_s: float = 0.6
     embed_refresh_s: float = 4.0
     embed_max_occlusion: float = 0.4
+    embed_patience_s: float = 1.0
+    embed_desperate_occlusion: float = 0.8
     embed_min_score: float = 0.0
 
     portrait_interval_s: float = 2.0

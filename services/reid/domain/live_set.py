@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from services.common.ids import CameraId, GlobalId, SessionId
 from services.reid.domain.appearance import Prototype, surplus
 from services.reid.domain.association_config import AssociationConfig
+from services.reid.domain.disagreement import Disagreements
 from services.reid.domain.evidence import PairEvidence
+from services.reid.domain.likelihood import AppearanceStatistics
 from services.reid.domain.person import Person
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import EventKind, IdentityChange, TrackKey
@@ -71,6 +73,8 @@ class LiveSet:
         persons: Present and recognisable persons, by id.
         tracks: Live tracks.
         pairs: Floor evidence between live tracks.
+        floors: How far the floors of cameras lie apart.
+        looks: How alike vectors turned out to be.
         version: Grows whenever tracks, persons or prototypes change hands.
     """
 
@@ -81,6 +85,8 @@ class LiveSet:
     persons: dict[GlobalId, Person] = field(default_factory=dict)
     tracks: dict[TrackKey, Tracklet] = field(default_factory=dict)
     pairs: PairEvidence = field(default_factory=PairEvidence)
+    floors: Disagreements = field(default_factory=Disagreements)
+    looks: AppearanceStatistics = field(default_factory=AppearanceStatistics)
     version: int = 0
 
     def tracks_of(self, global_id: GlobalId) -> list[Tracklet]:
@@ -175,6 +181,9 @@ class Registry:
             if away in track.past:
                 evidence = track.past.pop(away)
                 track.past[into] = max(evidence, track.past.get(into, evidence))
+            if away in track.places:
+                evidence = track.places.pop(away)
+                track.places[into] = max(evidence, track.places.get(into, evidence))
         self.changes.touched.discard(away)
         live.version += 1
         self.note(EventKind.MERGED, into, away)

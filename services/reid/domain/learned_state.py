@@ -1,0 +1,75 @@
+"""What was learned about cameras and vectors, as JSON; see `live_state`.
+
+State of the version before knew none of it, and is read as if nothing was learned.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from services.common.ids import CameraId
+from services.reid.domain.disagreement import Disagreement, Disagreements
+from services.reid.domain.likelihood import AppearanceStatistics, Moments
+from services.reid.domain.spot import Spot
+
+Json = dict[str, Any]
+
+
+def floors_to_json(floors: Disagreements) -> list[Json]:
+    """Return what is known of pairs of cameras."""
+    return [
+        {
+            "cameras": pair,
+            "origin_m": one.origin_m.tolist(),
+            "revisions": one.revisions,
+            "mean": one.mean.tolist(),
+            "covariance": one.covariance.tolist(),
+            "residuals_m2": one.residuals_m2,
+            "looks": one.looks,
+        }
+        for pair, one in sorted(floors.of_pair.items())
+    ]
+
+
+def floors_from_json(document: list[Json]) -> Disagreements:
+    """Return what `floors_to_json` was given."""
+    floors = Disagreements()
+    for one in document:
+        first, second = one["cameras"]
+        old, new = one["revisions"]
+        floors.of_pair[CameraId(first), CameraId(second)] = Disagreement(
+            origin_m=np.array(one["origin_m"]),
+            revisions=(old, new),
+            mean=np.array(one["mean"]),
+            covariance=np.array(one["covariance"]),
+            residuals_m2=one["residuals_m2"],
+            looks=one["looks"],
+        )
+    return floors
+
+
+def looks_to_json(looks: AppearanceStatistics) -> list[list[float]]:
+    """Return how alike vectors turned out to be."""
+    return [
+        [one.count, one.mean, one.squares] for one in (looks.different, looks.within)
+    ]
+
+
+def looks_from_json(document: list[list[float]] | None) -> AppearanceStatistics:
+    """Return what `looks_to_json` was given; nothing yet for None."""
+    if document is None:
+        return AppearanceStatistics()
+    different, within = document
+    return AppearanceStatistics(Moments(*different), Moments(*within))
+
+
+def spot_to_json(spot: Spot) -> list[float]:
+    """Return a spot."""
+    return [
+        spot.x_px,
+        spot.y_px,
+        spot.height_px,
+        spot.time_ns,
+        spot.x_per_s,
+        spot.y_per_s,
+    ]
