@@ -9,7 +9,7 @@ EVAL_ARGS = $(foreach one,ONLY MODES SEEDS SECONDS FLOOR TRACKER OUTPUT COMPARE,
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-test install-generator demo run test test-timescale check protos bench eval eval-models models lock clean
+.PHONY: help install install-dev install-test install-generator demo run test test-timescale check protos bench eval eval-models models fit lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -45,10 +45,11 @@ check: install-dev install-generator ## Check format, lint, types, imports and p
 protos: install-generator ## Generate the code beside the protos
 	@scripts/protos.sh .venv-protos/bin
 
-bench: install-test ## Measure mesh, trackers, history and analytics; writes build/bench*.json
+bench: install-test ## Measure mesh, trackers, history, analytics and identities; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.analytics
+	@$(BIN)/python -m tests.bench.identities
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)
@@ -58,6 +59,10 @@ eval: install-test ## Measure who is who across cameras: DATA=folder, ONLY=plaza
 
 models: install ## List the models; FETCH="a b" fetches, VERIFY=1 checks all files that are here
 	@$(BIN)/python -m services.common.models $(if $(FETCH),fetch $(FETCH),$(if $(VERIFY),verify,list))
+
+fit: install ## Learn what scores are worth at a site: ENVIRONMENT=plaza, MODEL names an embedder; draws build/fit-*.svg
+	@: $${ENVIRONMENT:?names the site}
+	@$(BIN)/python -m services.reid.fit --environment "$$ENVIRONMENT" --model "$$MODEL" --picture "build/fit-$$ENVIRONMENT.svg" $(ARGS)
 
 lock: ## Pin the requirements anew
 	@scripts/lock.sh

@@ -5,6 +5,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 
+import structlog
 from google.protobuf.duration_pb2 import Duration
 
 from services.common.drain import DrainSignal
@@ -29,6 +30,9 @@ Response = reid_pb2.AssociateResponse
 
 _GROUP = 8
 _VECTORS_PATIENCE_S = 30.0
+_HOLD_EVERY_S = 0.2
+
+_log = structlog.get_logger(__name__)
 
 
 class AssociateStream:
@@ -64,6 +68,7 @@ class AssociateStream:
         self._arrived = asyncio.Event()
         self._asked_for: int | None = None
         self._draining = False
+        self._commanded = False
 
     async def run(self, requests: Requests) -> AsyncIterator[Response]:
         """Yield the answers.
@@ -79,6 +84,7 @@ class AssociateStream:
         yield Response(window=window)
         reader = asyncio.create_task(self._read(requests))
         drainer = asyncio.create_task(self._announce_drain())
+        holder = asyncio.create_task(self._hold())
         for task in (reader, drainer):
             task.add_done_callback(lambda _: self._arrived.set())
         try:
@@ -86,10 +92,13 @@ class AssociateStream:
                 yield answer
             await self._writer.close()
         finally:
-            for task in (reader, drainer):
+            for task in (reader, drainer, holder):
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
+            await self._writer.leave()
+            with contextlib.suppress(Unavailable):
+                await self._writer.release()
 
     async def _answer_all(
         self, reader: asyncio.Task[None], drainer: asyncio.Task[None]
@@ -97,11 +106,13 @@ class AssociateStream:
         """Yield the answers until the client has no more ticks."""
         announced = False
         while True:
-            while self._ticks:
+            async for answer in self._take_commands():
+                yield answer
+            while self._ticks and not self._commanded:
                 tick = self._ticks.popleft()
                 async for answer in self._answer(tick, reader):
                     yield answer
-                if not self._ticks or len(self._answers) >= _GROUP:
+                if not self._ticks or self._commanded or len(self._answers) >= _GROUP:
                     async for answer in self._flush():
                         yield answer
             if self._draining and not announced:
@@ -114,11 +125,20 @@ class AssociateStream:
             if drainer.done():
                 drainer.result()
             self._arrived.clear()
-            if not self._ticks and not reader.done() and not self._news(announced):
+            idle = not self._ticks and not self._commanded
+            if idle and not reader.done() and not self._news(announced):
                 await self._arrived.wait()
 
     def _news(self, announced: bool) -> bool:  # noqa: FBT001 - private, one caller.
         return self._draining and not announced
+
+    async def _take_commands(self) -> AsyncIterator[Response]:
+        """Carry out what operators said; first come the answers that wait."""
+        if self._commanded:
+            self._commanded = False
+            async for answer in self._flush():
+                yield answer
+            await self._writer.take_commands()
 
     async def _answer(
         self, tick: reid_pb2.AssociateTick, reader: asyncio.Task[None]
@@ -142,6 +162,7 @@ class AssociateStream:
                 yield wanted_to_proto(tick.frame_set, wanted)
                 message = await self._await_vectors(tick.frame_set, reader)
                 vectors = vectors_from_proto(message, wanted, self._model)
+            await writer.recollect(known)
             answered = writer.associate(known, wanted, vectors)
         except (DeadlineExceeded, Unavailable):
             raise
@@ -196,6 +217,17 @@ class AssociateStream:
             else:
                 raise InvalidInput("must be a tick or embeddings", field="request")
             self._arrived.set()
+
+    async def _hold(self) -> None:
+        """Keep the timeline, and listen to what operators say."""
+        while True:
+            try:
+                if await self._writer.hold():
+                    self._commanded = True
+                    self._arrived.set()
+            except Unavailable as error:
+                _log.warning("operators are not heard", cause=str(error))
+            await asyncio.sleep(_HOLD_EVERY_S)
 
     async def _announce_drain(self) -> None:
         """Ask the client to leave, and insist when the grace is over."""

@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from grpc import aio
+from threadpoolctl import threadpool_limits
 
+from services.common.caller import EVERY_ENVIRONMENT, Caller, CallerKind
 from services.common.device_watch import DeviceReport
 from services.common.devices import DeviceWatch, Fallback
 from services.common.drain import DrainSignal
@@ -27,14 +30,18 @@ from services.common.models import (
 )
 from services.common.postgres import Pool, migrate, open_pool
 from services.common.redis_client import open_redis
+from services.reid.adapters.archive import PostgresArchive
+from services.reid.adapters.command_table import CommandTable
 from services.reid.adapters.embedders.clip import ClipEmbedder, require_libraries
 from services.reid.adapters.embedders.onnx import OnnxEmbedder
 from services.reid.adapters.embedders.stripes import MODEL as STRIPES_MODEL
 from services.reid.adapters.embedders.stripes import StripesEmbedder
+from services.reid.adapters.expiry_table import PostgresExpiryTable
 from services.reid.adapters.identity_table import PostgresIdentityTable
 from services.reid.adapters.index_kinds import choose_index
 from services.reid.adapters.outbox import OutboxRelay
 from services.reid.adapters.s3 import S3Pictures
+from services.reid.adapters.score_table import PostgresScoreTable
 from services.reid.adapters.sitter_table import PostgresSitterTable
 from services.reid.adapters.timeline_table import TimelineTable
 from services.reid.adapters.vector_index import FaissIndex
@@ -46,18 +53,41 @@ from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.global_ids import GlobalIdSource
 from services.reid.domain.live_set import LiveSet
 from services.reid.grpc_api import ReidServicer
+from services.reid.grpc_feedback import FeedbackServicer
+from services.reid.grpc_score_fit import ScoreFitServicer
 from services.reid.observe import MODEL_DEVICE
 from services.reid.service.embedding import Embedder, EmbedderModel, Embedders
-from services.reid.service.identities import IdentityService, VectorIndex
+from services.reid.service.expiry import Expiry
+from services.reid.service.feedback import FeedbackService
+from services.reid.service.identities import IdentityService
 from services.reid.service.portraits import PortraitKeeper
+from services.reid.service.recollection import Recollection
 from services.reid.service.reembedding import Reembedding
+from services.reid.service.score_fitting import FittedScores, ScoreFits
+from services.reid.service.score_sampling import ScoreSampler
+from services.reid.service.search import IdentitySearch, VectorIndex
 from services.reid.service.timeline_store import Lease
 from services.reid.service.timeline_writer import AssociationMaker, TimelineWriter
-from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
+from spoton.reid.v1 import (
+    feedback_pb2,
+    feedback_pb2_grpc,
+    reid_pb2,
+    reid_pb2_grpc,
+    score_fit_pb2,
+    score_fit_pb2_grpc,
+)
 
 SCHEMA = "reid"
+# Many times what a lookup takes; a tick that waits longer is decided without.
+_RECALL_PATIENCE_S = 1.0
+# Floor evidence may approach what a merge takes without ever reaching it.
+_SURE_SHARE = 0.9
 VERSIONS = Path(__file__).parent / "migrations" / "versions"
-SERVICE = reid_pb2.DESCRIPTOR.services_by_name["ReidService"].full_name
+SERVICES = (
+    reid_pb2.DESCRIPTOR.services_by_name["ReidService"].full_name,
+    feedback_pb2.DESCRIPTOR.services_by_name["FeedbackService"].full_name,
+    score_fit_pb2.DESCRIPTOR.services_by_name["ScoreFitService"].full_name,
+)
 
 
 def load_embedders(config: ReidConfig, watch: DeviceWatch) -> list[Embedder]:
@@ -140,6 +170,8 @@ async def wired(
         Unavailable: There is no GPU to search on, and nothing may stand in.
     """
     async with contextlib.AsyncExitStack() as stack:
+        # The matrices of a tick are small: more threads wait longer than they work.
+        stack.enter_context(threadpool_limits(1, user_api="blas"))
         pool = await stack.enter_async_context(open_pool(config.postgres_dsn, SCHEMA))
         redis = await stack.enter_async_context(open_redis(config.redis_url))
         table, pictures = PostgresIdentityTable(pool), S3Pictures(config.s3)
@@ -147,9 +179,25 @@ async def wired(
         running = await stack.enter_async_context(Embedders(embedders, config.batching))
         indexes = await _indexes(config, pool, running.models, stack)
         ids = make_id_source()
+        associations = _Associations(ids)
+        scores = PostgresScoreTable(pool)
+        sampler = await stack.enter_async_context(
+            ScoreSampler(
+                scores,
+                random.SystemRandom().random,
+                sure_nats=_SURE_SHARE * AssociationConfig().merge_evidence,
+            )
+        )
+        fits = ScoreFits(scores)
+        make_writer = partial(_make_writer, config, pool, portraits, indexes, sampler)
         servicer = ReidServicer(
             running,
-            IdentityService(table, indexes),
+            IdentityService(table),
+            IdentitySearch(
+                table,
+                indexes,
+                FittedScores(fits, [one.appearance for one in running.models]),
+            ),
             portraits,
             Reembedding(
                 PostgresSitterTable(pool),
@@ -157,18 +205,38 @@ async def wired(
                 ids.draw,
                 store_patience_s=config.store_patience_s,
             ),
-            partial(_make_writer, config, pool, portraits),
-            _Associations(ids).choose,
+            fits,
+            make_writer,
+            associations.choose,
+            _anybody,
             drain,
             window=config.window,
             max_pixels=config.max_image_pixels,
         )
+        default = running.default.model.appearance
+        feedback = FeedbackService(
+            CommandTable(pool, default.model_id),
+            partial(make_writer, model=default),
+            associations.choose(default, use_floor=True, use_appearance=True),
+            patience_s=config.feedback_patience_s,
+        )
+        if config.retention_s > 0:
+            expiry = Expiry(PostgresExpiryTable(pool), pictures, config.retention_s)
+            stack.push_async_callback(
+                _cancelled, asyncio.create_task(expiry.run(), name="expiry")
+            )
         relay = asyncio.create_task(OutboxRelay(pool, EventLog(redis)).run())
         stack.push_async_callback(_cancelled, relay)
 
         def register(server: aio.Server) -> Sequence[str]:
             reid_pb2_grpc.add_ReidServiceServicer_to_server(servicer, server)
-            return (SERVICE,)
+            feedback_pb2_grpc.add_FeedbackServiceServicer_to_server(
+                FeedbackServicer(feedback), server
+            )
+            score_fit_pb2_grpc.add_ScoreFitServiceServicer_to_server(
+                ScoreFitServicer(running, fits), server
+            )
+            return SERVICES
 
         yield register
 
@@ -219,18 +287,33 @@ def _make_writer(
     config: ReidConfig,
     pool: Pool,
     portraits: PortraitKeeper,
+    indexes: Mapping[ModelId, VectorIndex],
+    sampler: ScoreSampler,
     lease: Lease,
-    model_id: ModelId,
+    model: AppearanceModel,
 ) -> TimelineWriter:
     """Return the writer of a timeline."""
-    store = TimelineTable(pool, model_id, AssociationConfig(), event_to_bytes)
+    store = TimelineTable(pool, model.model_id, AssociationConfig(), event_to_bytes)
     return TimelineWriter(
         lease,
         store,
         portraits,
         answer_to_bytes,
+        CommandTable(pool, model.model_id),
+        partial(sampler.offer, lease.environment_id, model.model_id),
+        Recollection(
+            lease,
+            PostgresArchive(pool, indexes[model.model_id], model),
+            patience_s=_RECALL_PATIENCE_S,
+        ),
         store_patience_s=config.store_patience_s,
     )
+
+
+def _anybody() -> Caller:
+    """Return who calls: until accounts exist, anybody on this machine may search."""
+    grants = {EVERY_ENVIRONMENT: frozenset({"identities:search"})}
+    return Caller("loopback", "", CallerKind.SERVICE, grants, math.inf)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

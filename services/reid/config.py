@@ -16,7 +16,8 @@ DEFAULT_PORT = 7102
 STRIPES = "stripes"
 """Stands for the colour stripes of the model registry, whatever their version."""
 
-_INDEXES = ("auto", "flat", "ivf", "hnsw")
+_DAY_S = 86_400.0
+_INDEXES = ("auto", "flat", "pq", "ivf", "hnsw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,19 @@ class ReidConfig:
         s3: Where pictures are kept.
         embedders: Embedders of the model registry, or `stripes`; the default first.
         device: Where networks run.
-        faiss_index: Kind of the search indexes: `auto`, `flat`, `ivf` or `hnsw`.
+        faiss_index: Kind of the search indexes: `auto`, `flat`, `pq`, `ivf` or
+            `hnsw`.
         faiss_device: Where they are searched: `cpu` or `cuda`.
         model_dir: Model files that the user supplies; None when there are none.
         cache_dir: Where fetched model files are kept.
         batching: How crops are brought together.
         window: Items of one stream that may be unanswered.
         max_image_pixels: Largest image that is decoded.
+        retention_s: How long persons are kept after they were last seen, seconds; 0 is
+            for ever.
         store_patience_s: How long PostgreSQL may be away during a tick, seconds.
+        feedback_patience_s: How long a session may take to come to what an operator
+            says, seconds.
         max_stream_age_s: Age at which a stream is asked to reopen, seconds.
     """
 
@@ -54,7 +60,9 @@ class ReidConfig:
     batching: BatchSettings
     window: int
     max_image_pixels: int
+    retention_s: float
     store_patience_s: float
+    feedback_patience_s: float
     max_stream_age_s: float
 
 
@@ -91,7 +99,9 @@ def load_config(variables: Mapping[str, str] | None = None) -> ReidConfig:
         ),
         window=environ.integer("WINDOW", 16, least=1, most=64),
         max_image_pixels=environ.integer("MAX_IMAGE_PIXELS", DEFAULT_MAX_PIXELS),
+        retention_s=_DAY_S * environ.number("RETENTION_DAYS", 0.0, most=36_500.0),
         store_patience_s=environ.number("STORE_PATIENCE_S", 30.0, most=600.0),
+        feedback_patience_s=environ.number("FEEDBACK_PATIENCE_S", 10.0, most=600.0),
         max_stream_age_s=environ.number("MAX_STREAM_AGE_S", 1800.0, least=1.0),
     )
 

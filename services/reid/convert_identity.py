@@ -2,18 +2,11 @@
 
 from services.common.convert import ns_to_timestamp
 from services.common.errors import InvalidInput
-from services.common.ids import (
-    CameraId,
-    EnvironmentId,
-    GlobalId,
-    TimelineId,
-    require_resource_id,
-)
+from services.common.ids import EnvironmentId, GlobalId, require_resource_id
 from services.common.models import PixelOrder
-from services.reid.convert import fix_to_proto, optional_ns
-from services.reid.domain.identity import Identity, IdentityFilter
+from services.reid.convert import fix_to_proto
+from services.reid.domain.identity import Identity
 from services.reid.service.embedding import EmbedderModel
-from services.reid.service.identities import Match
 from services.reid.service.reembedding import Progress
 from spoton.common.v1 import frame_pb2, geometry_pb2
 from spoton.reid.v1 import reid_pb2
@@ -22,7 +15,6 @@ _FORMATS = {
     PixelOrder.RGB: frame_pb2.PIXEL_FORMAT_RGB24,
     PixelOrder.BGR: frame_pb2.PIXEL_FORMAT_BGR24,
 }
-_MOST_MATCHES, _DEFAULT_MATCHES = 100, 10
 _MOST_IN_PAGE, _DEFAULT_IN_PAGE = 1000, 100
 
 
@@ -55,42 +47,6 @@ def global_id_from_proto(value: int) -> GlobalId:
     if value < 1:
         raise InvalidInput("must be at least 1", field="global_id")
     return GlobalId(value)
-
-
-def filter_from_proto(request: reid_pb2.SearchIdentitiesRequest) -> IdentityFilter:
-    """Return which persons a search is about."""
-    return IdentityFilter(
-        timeline_ids=tuple(map(TimelineId, request.timeline_ids)),
-        camera_ids=tuple(map(CameraId, request.camera_ids)),
-        start_ns=optional_ns(
-            request.start_time, present=request.HasField("start_time")
-        ),
-        end_ns=optional_ns(request.end_time, present=request.HasField("end_time")),
-    )
-
-
-def min_similarity_from_proto(request: reid_pb2.SearchIdentitiesRequest) -> float:
-    """Return the least similarity that counts.
-
-    Raises:
-        InvalidInput: It is outside [-1, 1].
-    """
-    if not request.HasField("min_similarity"):
-        return -2.0
-    if not -1.0 <= request.min_similarity <= 1.0:
-        raise InvalidInput("must be from -1 to 1", field="min_similarity")
-    return request.min_similarity
-
-
-def limit_from_proto(limit: int) -> int:
-    """Return how many matches are wanted.
-
-    Raises:
-        InvalidInput: There are too many.
-    """
-    if limit > _MOST_MATCHES:
-        raise InvalidInput(f"must be at most {_MOST_MATCHES}", field="limit")
-    return limit or _DEFAULT_MATCHES
 
 
 def page_size_from_proto(page_size: int) -> int:
@@ -143,16 +99,11 @@ def identity_to_proto(identity: Identity) -> reid_pb2.Identity:
         has_crop=identity.has_crop,
         provisional=identity.provisional,
     )
+    if identity.expired_ns is not None:
+        message.expired_time.CopyFrom(ns_to_timestamp(identity.expired_ns))
     if identity.fix is not None:
         message.last_position.CopyFrom(fix_to_proto(identity.fix))
     return message
-
-
-def match_to_proto(match: Match) -> reid_pb2.IdentityMatch:
-    """Return the message of a person who was found."""
-    return reid_pb2.IdentityMatch(
-        identity=identity_to_proto(match.identity), similarity=match.similarity
-    )
 
 
 def progress_to_proto(progress: Progress) -> reid_pb2.ReembedIdentitiesResponse:

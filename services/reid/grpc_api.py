@@ -8,41 +8,47 @@ from uuid import uuid4
 from grpc import aio
 
 from services.common.answer_stream import answer_in_order
+from services.common.caller import Caller
 from services.common.convert import embedding_to_proto, ns_to_timestamp
 from services.common.drain import DrainSignal
-from services.common.errors import InvalidInput
-from services.common.ids import ModelId, TimelineId
+from services.common.errors import Forbidden, InvalidInput
+from services.common.ids import TimelineId
 from services.common.image_messages import image_from_proto
 from services.common.images import RgbImage
 from services.reid.associate_stream import AssociateStream
 from services.reid.convert import lease_from_proto, vector_from_proto
 from services.reid.convert_identity import (
     environment_from_proto,
-    filter_from_proto,
     global_id_from_proto,
     identity_to_proto,
-    limit_from_proto,
-    match_to_proto,
-    min_similarity_from_proto,
     model_to_proto,
     page_size_from_proto,
     page_token_from_proto,
     progress_to_proto,
 )
+from services.reid.convert_search import (
+    limit_from_proto,
+    matches_to_proto,
+    offset_from_proto,
+    scope_from_proto,
+)
 from services.reid.domain.appearance import AppearanceModel
-from services.reid.domain.values import Vector
 from services.reid.embed_stream import EmbedStream
 from services.reid.service.embedding import Embedders, EmbeddingService
 from services.reid.service.identities import IdentityService
 from services.reid.service.portraits import PortraitKeeper
 from services.reid.service.reembedding import Reembedding
+from services.reid.service.score_fitting import ScoreFits
+from services.reid.service.search import IdentitySearch, Query, Scope
 from services.reid.service.timeline_store import Lease
 from services.reid.service.timeline_writer import AssociationMaker, TimelineWriter
 from spoton.common.v1 import frame_pb2
 from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
 
+_SEARCH = "identities:search"
+
 Context = aio.ServicerContext[Any, Any]
-WriterMaker = Callable[[Lease, ModelId], TimelineWriter]
+WriterMaker = Callable[[Lease, AppearanceModel], TimelineWriter]
 
 
 class EvidenceChooser(Protocol):
@@ -61,10 +67,13 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         self,
         embedders: Embedders,
         identities: IdentityService,
+        search: IdentitySearch,
         portraits: PortraitKeeper,
         reembedding: Reembedding,
+        fits: ScoreFits,
         make_writer: WriterMaker,
         choose_evidence: EvidenceChooser,
+        current_caller: Callable[[], Caller],
         drain: DrainSignal,
         *,
         window: int,
@@ -74,21 +83,27 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
 
         Args:
             embedders: Compute vectors.
-            identities: Finds and reads persons.
+            identities: Reads persons.
+            search: Finds them.
             portraits: Reads pictures.
             reembedding: Gives persons vectors of another model.
+            fits: Know what scores are worth.
             make_writer: Returns the writer of a timeline, for vectors of a model.
             choose_evidence: Returns what associates with some kinds of evidence.
+            current_caller: Returns who makes the call that is being answered.
             drain: When to ask streams to reopen.
             window: Items of one stream that may be unanswered.
             max_pixels: Largest image that is decoded.
         """
         self._embedders = embedders
         self._identities = identities
+        self._search = search
         self._portraits = portraits
         self._reembedding = reembedding
+        self._fits = fits
         self._make_writer = make_writer
         self._choose_evidence = choose_evidence
+        self._current_caller = current_caller
         self._drain = drain
         self._window = window
         self._max_pixels = max_pixels
@@ -144,8 +159,11 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         embedding = self._embedders.choose(
             opening.embedder_model_id, field="open.embedder_model_id"
         )
-        model = embedding.model.appearance
-        writer = self._make_writer(lease_from_proto(opening, uuid4()), model.model_id)
+        lease = lease_from_proto(opening, uuid4())
+        model = await self._fits.fitted(
+            lease.environment_id, embedding.model.appearance
+        )
+        writer = self._make_writer(lease, model)
         await writer.open(
             self._choose_evidence(
                 model,
@@ -161,23 +179,19 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         self, request: reid_pb2.SearchIdentitiesRequest, context: Context
     ) -> reid_pb2.SearchIdentitiesResponse:
         """Find persons who look like an image or a vector."""
-        environment_id = environment_from_proto(request.environment_id)
-        wanted = filter_from_proto(request)
-        min_similarity = min_similarity_from_proto(request)
+        scope = scope_from_proto(request)
+        self._require_searchable(scope)
         limit = limit_from_proto(request.limit)
+        offset = offset_from_proto(request.page_token)
         embedding = self._embedders.choose(
             request.model_id or request.embedding.model_id,
             field="model_id" if request.model_id else "embedding.model_id",
         )
-        matches = await self._identities.search(
-            environment_id,
-            embedding.model.model_id,
-            await self._query(request, embedding),
-            wanted,
-            min_similarity=min_similarity,
-            limit=limit,
+        query = await self._query(request, embedding)
+        matches, more = await self._search.search(
+            query, scope, offset=offset, limit=limit
         )
-        return reid_pb2.SearchIdentitiesResponse(matches=map(match_to_proto, matches))
+        return matches_to_proto(matches, offset + limit if more else None)
 
     async def GetIdentity(
         self, request: reid_pb2.GetIdentityRequest, context: Context
@@ -199,6 +213,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
             after=page_token_from_proto(request.page_token),
             size=page_size_from_proto(request.page_size),
             include_merged=request.include_merged,
+            include_expired=request.include_expired,
         )
         return reid_pb2.ListIdentitiesResponse(
             identities=map(identity_to_proto, page.identities),
@@ -234,18 +249,39 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         ):
             yield progress_to_proto(progress)
 
+    def _require_searchable(self, scope: Scope) -> None:
+        """Refuse environments in which the caller may not search.
+
+        Raises:
+            Forbidden: There is one.
+        """
+        caller = self._current_caller()
+        for place, environment_id in enumerate(scope.environment_ids):
+            if not caller.holds(_SEARCH, environment_id):
+                raise Forbidden(
+                    f"you lack the scope {_SEARCH} in environment_ids[{place}], "
+                    f"{environment_id}"
+                )
+
     async def _query(
         self, request: reid_pb2.SearchIdentitiesRequest, embedding: EmbeddingService
-    ) -> Vector:
-        """Return the vector of what is searched for."""
-        kind = request.WhichOneof("query")
+    ) -> Query:
+        """Return whom a search is for."""
+        kind, model_id = request.WhichOneof("query"), embedding.model.model_id
         if kind == "embedding":
             model = embedding.model.appearance
-            return vector_from_proto(request.embedding, model, "embedding")
+            vector = vector_from_proto(request.embedding, model, "embedding")
+            return Query(model_id, (vector,))
         if kind == "image":
             image = await self._decode(request.image, "image")
-            return await embedding.embed(image, field="image")
-        raise InvalidInput("must be an embedding or an image", field="query")
+            return Query(model_id, (await embedding.embed(image, field="image"),))
+        if kind == "global_id":
+            return await self._search.query_of(
+                environment_from_proto(request.environment_id),
+                global_id_from_proto(request.global_id),
+                model_id,
+            )
+        raise InvalidInput("must be an embedding, an image or a person", field="query")
 
     async def _embed(self, crop: frame_pb2.Image, model_id: str) -> frame_pb2.Embedding:
         """Return the vector of a crop."""

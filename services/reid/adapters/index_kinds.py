@@ -18,9 +18,9 @@ from services.reid.domain.values import Vector
 
 Ids = NDArray[np.int64]
 
-# Measured, see the README: below the first, comparing with everybody takes a few
-# milliseconds; above the second, building the graph takes many minutes.
-HNSW_FROM, IVF_FROM = 20_000, 500_000
+# Measured, see the README: below it, comparing with everybody takes a few
+# milliseconds; above it, nothing else is built as fast, as small and as exact as PQ.
+APPROXIMATE_FROM = 20_000
 
 MOST_APPROXIMATE = 2_000
 """Results beyond which a search is exact; GPUs answer no more than 2,048."""
@@ -30,6 +30,12 @@ _BUILD_BREADTH = 80
 _LEAST_BREADTH = 160
 _LISTS_PER_VISITED = 4
 _TRAINED_PER_LIST = 64
+# A code of 4 bits for so many numbers, fewer where vectors are short.
+_NUMBERS_PER_CODE, _SHORT, _NUMBERS_PER_CODE_IF_SHORT = 4, 512, 2
+_CODE_BITS = 4
+_TRAINED_FOR_CODES = 32_000
+# The nearest by their codes are compared again, so many at least.
+_LEAST_COMPARED_AGAIN = 1_000
 
 _log = structlog.get_logger(__name__)
 
@@ -41,11 +47,15 @@ class IndexKind(StrEnum):
         FLAT: Compares with every vector; exact.
         HNSW: Walks a graph of neighbours (Malkov and Yashunin, 2018).
         IVF: Compares with the vectors of the nearest clusters.
+        PQ: Compares with short codes of all vectors, a register of them at a time
+            (Andre, Kermarrec and Le Scouarnec, 2017), and then with the nearest
+            vectors themselves, which are kept as 16-bit numbers.
     """
 
     FLAT = "flat"
     HNSW = "hnsw"
     IVF = "ivf"
+    PQ = "pq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +64,8 @@ class IndexChoice:
 
     Attributes:
         kind: The kind, whatever the size; None chooses by size.
-        on_gpu: Whether flat and IVF indexes are kept on the first GPU. FAISS has no
-            HNSW there.
+        on_gpu: Whether flat and IVF indexes are kept on the first GPU. The others
+            are searched by the CPU.
         may_fall_back: Whether the CPU stands in for a GPU that fails.
     """
 
@@ -67,9 +77,9 @@ class IndexChoice:
         """Return the kind for a number of vectors."""
         if self.kind is not None:
             return self.kind
-        if count < HNSW_FROM:
+        if count < APPROXIMATE_FROM:
             return IndexKind.FLAT
-        return IndexKind.IVF if self.on_gpu or count >= IVF_FROM else IndexKind.HNSW
+        return IndexKind.IVF if self.on_gpu else IndexKind.PQ
 
 
 def choose_index(kind: str, device: str, *, may_fall_back: bool) -> IndexChoice:
@@ -111,10 +121,15 @@ class BuiltIndex:
         """
         self.ids = ids
         self.kind = choice.kind_for(len(ids))
+        # Zeros at the end change no product.
+        whole = _NUMBERS_PER_CODE if self.kind is IndexKind.PQ else 1
+        self._added = -vectors.shape[1] % whole
+        if self._added:
+            vectors = np.pad(vectors, ((0, 0), (0, self._added)))
         self._may_fall_back = choice.may_fall_back
         self._index = _BUILDERS[self.kind](vectors)
         self._on_gpu: Any = None
-        if choice.on_gpu and self.kind is not IndexKind.HNSW:
+        if choice.on_gpu and self.kind in (IndexKind.FLAT, IndexKind.IVF):
             try:
                 self._on_gpu = faiss.index_cpu_to_gpu(_gpu(), 0, self._index)
             except RuntimeError as error:
@@ -131,34 +146,43 @@ class BuiltIndex:
             Unavailable: The GPU failed, and nothing may stand in.
         """
         index = self._index
+        query = np.pad(vector[None, :], ((0, 0), (0, self._added)))
         parameters: Any = None
         exact = reach > MOST_APPROXIMATE
-        if self.kind is IndexKind.HNSW and exact:
-            index = faiss.downcast_index(index.storage)
+        if self.kind in (IndexKind.HNSW, IndexKind.PQ) and exact:
+            index = self._kept()
         elif self.kind is IndexKind.HNSW:
             breadth = max(_LEAST_BREADTH, reach)
             # Its stubs lack the class.
             parameters = faiss.SearchParametersHNSW()  # type: ignore[attr-defined]
             parameters.efSearch = breadth
+        elif self.kind is IndexKind.PQ:
+            parameters = faiss.IndexRefineSearchParameters()
+            parameters.k_factor = max(2.0, _LEAST_COMPARED_AGAIN / reach)
         elif self.kind is IndexKind.IVF:
             visited = index.nlist if exact else -(-index.nlist // _LISTS_PER_VISITED)
             parameters = faiss.SearchParametersIVF()
             parameters.nprobe = visited
         if self._on_gpu is not None and not exact:
             try:
-                return self._named(*self._on_gpu.search(vector[None, :], reach))
+                return self._named(*self._on_gpu.search(query, reach))
             except RuntimeError as error:
                 self._lose_gpu(error)
-        found = index.search(vector[None, :], reach, params=parameters)
+        found = index.search(query, reach, params=parameters)
         return self._named(*found)
 
     def vectors(self) -> Vector:
         """Return a copy of the vectors, float32, shape (N, dimensions)."""
-        index = self._index
+        copied: Vector = self._kept().reconstruct_n(0, len(self.ids))
+        return copied[:, : copied.shape[1] - self._added]
+
+    def _kept(self) -> Any:
+        """Return the index that holds the vectors themselves."""
         if self.kind is IndexKind.HNSW:
-            index = faiss.downcast_index(index.storage)
-        copied: Vector = index.reconstruct_n(0, len(self.ids))
-        return copied
+            return faiss.downcast_index(self._index.storage)
+        if self.kind is IndexKind.PQ:
+            return faiss.downcast_index(self._index.refine_index)
+        return self._index
 
     def _named(
         self, similarity: NDArray[np.float32], place: Ids
@@ -215,4 +239,29 @@ def _ivf(vectors: Vector) -> Any:
     return index
 
 
-_BUILDERS = {IndexKind.FLAT: _flat, IndexKind.HNSW: _hnsw, IndexKind.IVF: _ivf}
+def _pq(vectors: Vector) -> Any:
+    count, dimensions = vectors.shape
+    metric = faiss.METRIC_INNER_PRODUCT
+    each = _NUMBERS_PER_CODE
+    if dimensions < _SHORT:
+        each = _NUMBERS_PER_CODE_IF_SHORT
+    codes = faiss.IndexPQFastScan(dimensions, dimensions // each, _CODE_BITS, metric)
+    codes.pq.cp.niter = 10
+    codes.pq.cp.min_points_per_centroid = 1
+    # Evenly spaced, because neighbours are looks of one person.
+    step = max(1, count // _TRAINED_FOR_CODES)
+    codes.train(np.ascontiguousarray(vectors[::step]))
+    codes.add(vectors)
+    kept = faiss.IndexScalarQuantizer(dimensions, faiss.ScalarQuantizer.QT_fp16, metric)
+    kept.train(vectors[:1])
+    kept.add(vectors)
+    # It keeps both alive.
+    return faiss.IndexRefine(codes, kept)
+
+
+_BUILDERS = {
+    IndexKind.FLAT: _flat,
+    IndexKind.HNSW: _hnsw,
+    IndexKind.IVF: _ivf,
+    IndexKind.PQ: _pq,
+}

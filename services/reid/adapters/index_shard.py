@@ -39,6 +39,30 @@ class ChangedPrototype:
     vector: Vector | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Owners:
+    """Whose the prototypes of a large index are; a dictionary takes ten times as much.
+
+    Attributes:
+        ids: int64, ascending.
+        persons: int64, the person of each.
+    """
+
+    ids: Ids
+    persons: Ids
+
+    @classmethod
+    def sorted(cls, ids: Ids, persons: Ids) -> "_Owners":
+        """Return the owners of prototypes in any order."""
+        order = np.argsort(ids)
+        return cls(ids[order], persons[order])
+
+    def of(self, ids: Ids | list[int]) -> Ids:
+        """Return the persons of known prototypes, int64."""
+        found: Ids = self.persons[np.searchsorted(self.ids, ids)]
+        return found
+
+
 class IndexShard:
     """Finds the nearest prototypes; for several threads.
 
@@ -49,8 +73,10 @@ class IndexShard:
 
     def __init__(self, dimensions: int, choice: IndexChoice) -> None:
         self._choice = choice
-        self._persons: dict[int, GlobalId] = {}
         self._built: BuiltIndex | None = None
+        self._owners = _Owners(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        # Of the prototypes beside the large index.
+        self._persons: dict[int, GlobalId] = {}
         self._recent: Any = faiss.IndexIDMap(faiss.IndexFlatIP(dimensions))
         # Prototypes of which the large index knows nothing, or nothing right.
         self._changed: set[int] = set()
@@ -112,24 +138,40 @@ class IndexShard:
         known_from = -np.inf
         if count := self._recent.ntotal:
             similarities, ids = self._recent.search(vector[None, :], min(reach, count))
-            near += zip(similarities[0].tolist(), ids[0].tolist(), strict=True)
+            near += [
+                (similarity, self._persons[prototype_id])
+                for similarity, prototype_id in zip(
+                    similarities[0].tolist(), ids[0].tolist(), strict=True
+                )
+            ]
             known_from = near[-1][0] if reach < count else known_from
         if self._built is not None:
             count = len(self._built.ids)
             values, names = self._built.search(vector, min(reach, count))
-            pairs = zip(values, names, strict=True)
-            near += [pair for pair in pairs if pair[1] not in self._changed]
+            owners = self._owners.of(names)
+            near += [
+                (similarity, owner)
+                for similarity, name, owner in zip(
+                    values, names, owners.tolist(), strict=True
+                )
+                if name not in self._changed
+            ]
             if reach < count:
                 known_from = max(known_from, values[-1])
         persons: dict[GlobalId, float] = {}
-        for similarity, prototype_id in sorted(near, reverse=True):
+        for similarity, global_id in sorted(near, reverse=True):
             if similarity >= known_from:
-                persons.setdefault(self._persons[prototype_id], similarity)
+                persons.setdefault(GlobalId(global_id), similarity)
         return list(persons.items()), known_from == -np.inf
+
+    @property
+    def count(self) -> int:
+        """Prototypes in it; those that changed since the last building count twice."""
+        return len(self._persons) + (len(self._built.ids) if self._built else 0)
 
     def wants_building(self) -> bool:
         """Return whether `build` would make searches faster."""
-        count = len(self._persons)
+        count = self.count
         if self._failure is not None:
             return False
         if self._built is not None:
@@ -150,9 +192,11 @@ class IndexShard:
         with self._lock:
             old, changed = self._built, self._changed.copy()
             ids, vectors = _content(self._recent)
+            owners = np.array([self._persons[one] for one in ids.tolist()], np.int64)
             self._changed_while_building = set()
         if old is not None:
             stays = ~np.isin(old.ids, np.array(list(changed), np.int64))
+            owners = np.concatenate([self._owners.of(old.ids[stays]), owners])
             ids = np.concatenate([old.ids[stays], ids])
             vectors = np.concatenate([old.vectors()[stays], vectors])
         if not len(ids):
@@ -164,8 +208,13 @@ class IndexShard:
             raise
         with self._lock:
             self._built, self._changed = built, self._changed_while_building
+            self._owners = _Owners.sorted(ids, owners)
             self._changed_while_building = None
             self._recent = _only(self._recent, self._changed)
+            self._persons = {
+                one: self._persons[one]
+                for one in faiss.vector_to_array(self._recent.id_map).tolist()
+            }
 
 
 def _stay_in_this_thread() -> None:

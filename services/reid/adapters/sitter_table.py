@@ -17,6 +17,7 @@ from services.reid.service.reembedding import Sitter
 
 _WHO = """
     environment_id = %(environment_id)s AND merged_into IS NULL
+    AND expired_time IS NULL
     AND (%(timeline_id)s::text IS NULL OR timeline_id = %(timeline_id)s)
 """
 
@@ -49,7 +50,8 @@ _KEEP = f"""
     SELECT %(prototype_id)s, global_id, environment_id, %(model_id)s, session_id,
         %(camera_id)s, NULL, %(vector)s::vector, 1, %(captured_ns)s, %(crop_key)s
     FROM identities AS one
-    WHERE global_id = %(global_id)s AND merged_into IS NULL AND NOT {_HAS_VECTOR}
+    WHERE global_id = %(global_id)s AND merged_into IS NULL AND expired_time IS NULL
+        AND NOT {_HAS_VECTOR}
 """  # noqa: S608 - constants.
 
 

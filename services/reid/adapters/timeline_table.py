@@ -9,9 +9,15 @@ from psycopg.rows import TupleRow
 from services.common.errors import Conflict
 from services.common.ids import GlobalId, ModelId, SessionId
 from services.common.postgres import Pool, translated_errors
+from services.reid.adapters.feedback_rows import (
+    pairs_from_rows,
+    write_comparison,
+    write_feedback,
+)
 from services.reid.adapters.identity_rows import (
     FORGET_PROTOTYPES,
     MOVE_PROTOTYPES,
+    PROTOTYPES_OF,
     PRUNE_CAMERAS,
     UPSERT_CAMERA,
     UPSERT_IDENTITY,
@@ -24,7 +30,7 @@ from services.reid.adapters.identity_rows import (
 )
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.person import Person
-from services.reid.domain.values import IdentityChange
+from services.reid.domain.values import EventKind, IdentityChange
 from services.reid.service.timeline_store import (
     Commit,
     Lease,
@@ -42,26 +48,46 @@ ANSWERS_KEPT = 64
 _S_NS = 1_000_000_000
 
 _TAKE = """
-    INSERT INTO timelines (environment_id, timeline_id, epoch, writer, session_id)
-    VALUES (%(environment_id)s, %(timeline_id)s, %(epoch)s, %(writer)s, %(session_id)s)
+    INSERT INTO timelines (
+        environment_id, timeline_id, epoch, writer, session_id, held_until)
+    VALUES (
+        %(environment_id)s, %(timeline_id)s, %(epoch)s, %(writer)s, %(session_id)s,
+        now() + interval '5 seconds')
     ON CONFLICT (environment_id, timeline_id) DO UPDATE
-    SET epoch = excluded.epoch, writer = excluded.writer
-    WHERE timelines.epoch <= excluded.epoch
-    RETURNING session_id, time_ns, state
+    SET epoch = excluded.epoch, writer = excluded.writer,
+        held_until = excluded.held_until
+    WHERE timelines.epoch <= excluded.epoch AND (
+        NOT %(only_idle)s OR timelines.held_until IS NULL
+        OR timelines.held_until < now() OR timelines.writer = excluded.writer)
+    RETURNING session_id, time_ns, state, recalled, applied_revision
 """
 
 _RECOGNISABLE = """
-    SELECT global_id, session_id, state FROM identities
+    (SELECT global_id, session_id, state FROM identities
     WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
-        AND merged_into IS NULL AND last_seen_ns >= %(oldest_ns)s
-    ORDER BY last_seen_ns DESC LIMIT %(most)s
+        AND merged_into IS NULL AND expired_time IS NULL
+        AND last_seen_ns >= %(oldest_ns)s
+    ORDER BY last_seen_ns DESC LIMIT %(most)s)
+    UNION
+    SELECT global_id, session_id, state FROM identities
+    WHERE global_id = ANY(%(recalled)s) AND expired_time IS NULL
 """
 
-_PROTOTYPES = """
-    SELECT prototype_id, global_id, session_id, camera_id, track_id,
-        vector, vector_count, captured_ns
-    FROM prototypes
-    WHERE global_id = ANY(%s) AND model_id = %s AND vector IS NOT NULL
+_APART = """
+    SELECT first_id, second_id FROM told_apart
+    WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
+"""
+
+_WENT = """
+    WITH RECURSIVE chain AS (
+        SELECT global_id, merged_into FROM identities
+        WHERE global_id = ANY(%s) AND merged_into IS NOT NULL
+        UNION
+        SELECT next.global_id, next.merged_into
+        FROM chain JOIN identities AS next ON next.global_id = chain.merged_into
+        WHERE next.merged_into IS NOT NULL
+    )
+    SELECT global_id, merged_into FROM chain
 """
 
 _ANSWERS = """
@@ -73,13 +99,15 @@ _ANSWERS = """
 _ADVANCE = """
     UPDATE timelines
     SET frame_set = %(frame_set)s, time_ns = %(time_ns)s, state = %(state)s,
-        session_id = %(session_id)s
+        session_id = %(session_id)s, recalled = %(recalled)s,
+        applied_revision = %(applied_after)s
     WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
         AND epoch = %(epoch)s AND writer = %(writer)s AND frame_set = %(after)s
+        AND applied_revision = %(applied)s
 """
 
 _HOLDER = """
-    SELECT epoch, writer, frame_set FROM timelines
+    SELECT epoch, writer, frame_set, applied_revision FROM timelines
     WHERE environment_id = %(environment_id)s AND timeline_id = %(timeline_id)s
 """
 
@@ -136,7 +164,7 @@ class TimelineTable:
                 cursor = await connection.execute(_TAKE, _names(lease))
                 taken = await cursor.fetchone()
                 if taken is None:
-                    raise Conflict("a newer epoch has taken the timeline")
+                    raise Conflict("somebody else has taken the timeline")
                 await connection.execute(_PURGE, (lease.environment_id,))
                 return await self._load(connection, lease, *taken)
 
@@ -147,12 +175,20 @@ class TimelineTable:
         session_id: str,
         time_ns: int,
         state: bytes | None,
+        recalled: list[int],
+        applied: int,
     ) -> StoredTimeline:
-        persons = await self._persons(connection, lease, SessionId(session_id), time_ns)
+        persons = await self._persons(
+            connection, lease, SessionId(session_id), time_ns, recalled
+        )
         cursor = connection.cursor(binary=True)
-        await cursor.execute(_PROTOTYPES, (list(persons), self._model_id))
+        await cursor.execute(PROTOTYPES_OF.encode(), (list(persons), self._model_id))
         prototypes = tuple(map(prototype_from_row, await cursor.fetchall()))
         answers = await connection.execute(_ANSWERS, _names(lease))
+        told = await connection.execute(_APART, _names(lease))
+        apart = pairs_from_rows(await told.fetchall())
+        named = sorted({global_id for pair in apart for global_id in pair})
+        went = await connection.execute(_WENT, (named,))
         return StoredTimeline(
             state=state,
             persons=persons,
@@ -161,16 +197,25 @@ class TimelineTable:
                 StoredAnswer(SessionId(session), frame_set, answer)
                 for session, frame_set, answer in await answers.fetchall()
             ),
+            applied=applied,
+            apart=apart,
+            went=dict(await went.fetchall()),
         )
 
     async def _persons(
-        self, connection: Connection, lease: Lease, session_id: SessionId, time_ns: int
+        self,
+        connection: Connection,
+        lease: Lease,
+        session_id: SessionId,
+        time_ns: int,
+        recalled: list[int],
     ) -> dict[GlobalId, Person]:
         """Return those who can be recognised; the present ones come first."""
         horizon_ns = int(self._config.gallery_horizon_s * _S_NS)
         bounds = {
             "oldest_ns": time_ns - horizon_ns,
             "most": 2 * self._config.gallery_limit,
+            "recalled": recalled,
         }
         cursor = await connection.execute(_RECOGNISABLE, _names(lease) | bounds)
         return {
@@ -205,11 +250,16 @@ class TimelineTable:
                     "frame_set": commit.frame_set,
                     "time_ns": commit.time_ns,
                     "state": commit.state,
+                    "recalled": list(commit.recalled),
+                    "applied": commit.applied,
+                    "applied_after": _applied_after(commit),
                 },
             )
+            await write_comparison(connection, lease, commit)
             await self._write_identities(connection, lease, commit)
             await self._write_prototypes(connection, lease, commit)
             await self._write_answers(connection, lease, commit)
+            await write_feedback(connection, lease, commit)
             await pipeline.sync()
         return advanced.rowcount == 1
 
@@ -226,8 +276,9 @@ class TimelineTable:
     async def _write_prototypes(
         self, connection: Connection, lease: Lease, commit: Commit
     ) -> None:
-        for away, into in _merged(commit).items():
-            await connection.execute(MOVE_PROTOTYPES, (into, away))
+        for into, away in _merges(commit):
+            names = {"into": into, "away": away}
+            await connection.execute(MOVE_PROTOTYPES, names)
         for global_id, prototype in commit.prototypes.values():
             row = prototype_row(global_id, prototype, lease, self._model_id)
             await connection.execute(UPSERT_PROTOTYPE, row)
@@ -255,26 +306,29 @@ class TimelineTable:
         """
         cursor = await connection.execute(_HOLDER, _names(lease))
         holder = await cursor.fetchone()
-        if holder == (lease.epoch, lease.writer, commit.frame_set):
+        done = (lease.epoch, lease.writer, commit.frame_set, _applied_after(commit))
+        if holder == done:
             return
         if holder is not None and holder[0] == lease.epoch:
             raise Conflict("a newer stream has taken the timeline")
         raise Conflict("a newer epoch has taken the timeline")
 
 
-def _merged(commit: Commit) -> dict[GlobalId, GlobalId]:
-    """Return whom each identity that was merged away went on as in the end."""
-    into = {
-        global_id: snapshot.merged_into
-        for global_id, snapshot in commit.identities.items()
-        if snapshot.merged_into
-    }
-    for away, survivor in into.items():
-        last = survivor
-        while last in into:
-            last = into[last]
-        into[away] = last
-    return into
+def _merges(commit: Commit) -> list[tuple[GlobalId, GlobalId]]:
+    """Return the merges in their order: survivor, and who went on as that.
+
+    Each leaves its mark on the prototypes that it moves, so that it can be undone.
+    """
+    return [
+        (event.global_id, event.other_global_id)
+        for event in commit.events
+        if event.kind is EventKind.MERGED
+    ]
+
+
+def _applied_after(commit: Commit) -> int:
+    """Return the newest command that is carried out once a commit is stored."""
+    return commit.carried.revision if commit.carried else commit.applied
 
 
 def _names(lease: Lease) -> dict[str, Any]:
@@ -285,4 +339,5 @@ def _names(lease: Lease) -> dict[str, Any]:
         "session_id": lease.session_id,
         "epoch": lease.epoch,
         "writer": lease.writer,
+        "only_idle": lease.only_idle,
     }

@@ -8,7 +8,8 @@ import numpy as np
 from services.common.ids import CameraId, GlobalId, ModelId
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.likelihood import Likelihood, fisher
-from services.reid.domain.values import TrackKey, Vector
+from services.reid.domain.score_likelihood import ScoreLikelihood
+from services.reid.domain.values import FloorFix, TrackKey, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,21 +21,38 @@ class AppearanceModel:
         dimensions: Length of a vector.
         match_similarity: Cosine at which two crops are as likely of one person as of
             two, in (-1, 1).
+        likelihood: What a score is worth where the vectors come from; None for the
+            defaults.
     """
 
     model_id: ModelId
     dimensions: int
     match_similarity: float
+    likelihood: ScoreLikelihood | None = None
 
     def prior(self, config: AssociationConfig) -> Likelihood:
-        """Return what is believed of its similarities before any was seen."""
-        middle = float(fisher(self.match_similarity))
-        half = config.appearance_prior_half_gap
+        """Return what is believed of its similarities before any was seen here.
+
+        That is what was fitted at the site, or else what the match similarity says.
+        """
+        half, sigma = config.appearance_prior_half_gap, config.appearance_prior_sigma
+        even, fitted = self.match_similarity, self.likelihood
+        weight = config.appearance_prior_count
+        if fitted is not None:
+            even, weight = fitted.even_similarity, config.appearance_fit_count
+            half = fitted.gap / 2 if fitted.gap > 0 else half
+            if fitted.slope_nats > 0:
+                # Two normal classes of equal spread: the slope is gap / sigma^2.
+                sigma = (2 * half / fitted.slope_nats) ** 0.5
+            else:
+                half = 0.0
+        middle = float(fisher(even))
         return Likelihood(
             different=middle - half,
             same=middle + half,
-            sigma=config.appearance_prior_sigma,
-            within=float(np.tanh(middle + 3.0 * half)),
+            sigma=sigma,
+            within=float(np.tanh(middle + config.appearance_prior_within * half)),
+            weight=weight,
         )
 
 
@@ -49,6 +67,7 @@ class Prototype:
         vector: Mean of its vectors, unit length.
         count: Vectors that it stands for.
         captured_ns: When the newest of them was taken, nanoseconds since 1970 UTC.
+        fix: Where the person stood then, as the camera saw it, if known.
     """
 
     prototype_id: GlobalId
@@ -57,6 +76,7 @@ class Prototype:
     vector: Vector
     count: int
     captured_ns: int
+    fix: FloorFix | None = None
 
 
 def learn(
@@ -86,9 +106,7 @@ def learn(
     return averaged(own[best], seen, config)
 
 
-def averaged(
-    old: Prototype, seen: Prototype, config: AssociationConfig
-) -> Prototype:
+def averaged(old: Prototype, seen: Prototype, config: AssociationConfig) -> Prototype:
     """Return `old` moved towards `seen`, which weighs at least a little."""
     weight = 1.0 / min(old.count + 1, config.appearance_full_count)
     mean = (1.0 - weight) * old.vector.astype(np.float64) + weight * seen.vector
@@ -100,6 +118,7 @@ def averaged(
         vector=vector,
         count=old.count + 1,
         captured_ns=seen.captured_ns,
+        fix=seen.fix,
     )
 
 

@@ -15,6 +15,7 @@ from services.reid.domain.tracklet import Tracklet
 from services.reid.domain.values import EventKind
 
 _FORBIDDEN = -1e6
+_PINNED = 1e5
 _S_NS = 1_000_000_000
 
 
@@ -46,12 +47,21 @@ class Decisions:
     def _part(self, camera_tracks: list[Tracklet]) -> None:
         """Part tracks that took turns as one person, and now are seen at once."""
         holders: dict[GlobalId, Tracklet] = {}
+        pins = self._live.constraints.pins
         for track in sorted(
-            camera_tracks, key=lambda one: (one.provisional, one.begun_ns, one.key)
+            camera_tracks,
+            key=lambda one: (
+                one.key not in pins,
+                one.provisional,
+                one.begun_ns,
+                one.key,
+            ),
         ):
             if track.global_id is None:
                 continue
             if holders.setdefault(track.global_id, track) is not track:
+                # Not even an operator makes two of one who are seen at once.
+                pins.pop(track.key, None)
                 self._leave(track)
 
     def _leave(self, track: Tracklet) -> None:
@@ -98,6 +108,10 @@ class Decisions:
         self, scores: Scores, track: Tracklet, camera_tracks: list[Tracklet]
     ) -> NDArray[np.float64]:
         """Return what each person is worth to a track, nats."""
+        if track.key in self._live.constraints.pins and track.global_id is not None:
+            pinned = np.full(len(scores.persons), _FORBIDDEN)
+            pinned[scores.column[track.global_id]] = _PINNED
+            return pinned
         config, row = self._config, scores.row[track.key]
         located = scores.located[row] & ~scores.kept_from(track, camera_tracks)
         nats = np.where(located, scores.open_nats[row], scores.nats[row])
@@ -106,9 +120,7 @@ class Decisions:
         )
         if track.global_id is not None:
             own = scores.column[track.global_id]
-            margin = (
-                config.switch_margin if track.provisional else config.move_margin
-            )
+            margin = config.switch_margin if track.provisional else config.move_margin
             worth[own] = nats[own] + margin
         return worth
 
@@ -157,6 +169,8 @@ class Decisions:
         for track in sorted(seen, key=lambda one: (-one.begun_ns, one.key)):
             own = track.global_id
             if track.provisional or own is None:
+                continue
+            if track.key in self._live.constraints.pins:
                 continue
             row, column = scores.row[track.key], scores.column[own]
             if not scores.located[row, column] or (
@@ -264,7 +278,9 @@ class Decisions:
         return best[1:] if best else None
 
     def _can_be_one(self, survivor: Person, former: Person, scores: Scores) -> bool:
-        """Return whether no camera ever saw the two at once."""
+        """Return whether no camera ever saw the two at once, and nobody parted them."""
+        if self._live.told_apart(survivor.global_id, former.global_id):
+            return False
         column = scores.column[former.global_id]
         now = all(
             np.isfinite(scores.nats[scores.row[track.key], column])

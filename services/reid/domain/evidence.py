@@ -109,7 +109,9 @@ class PairEvidence:
             config: Correlation time and length, memory and limits.
         """
         now = distance_evidence(placement, config)
-        speeds = np.minimum(placement.speeds_mps[:, None], placement.speeds_mps[None, :])
+        speeds = np.minimum(
+            placement.speeds_mps[:, None], placement.speeds_mps[None, :]
+        )
         new_places = np.minimum(speeds * dt_s / config.floor_correlation_m, 1.0)
         fade = float(np.exp(-dt_s / config.floor_memory_s))
         walked = fade * self.walked + new_places * now

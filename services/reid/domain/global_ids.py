@@ -7,7 +7,8 @@ from services.common.ids import GlobalId
 EPOCH_MS = 1_767_225_600_000
 """2026-01-01 00:00:00 UTC, milliseconds since 1970."""
 
-_LOW_BITS = 20
+LOW_BITS = 20
+"""Bits of an id below its time."""
 
 
 class GlobalIdSource:
@@ -26,6 +27,6 @@ class GlobalIdSource:
 
     def draw(self) -> GlobalId:
         """Return the next id."""
-        drawn = (self._now_ms() - EPOCH_MS) << _LOW_BITS | self._random_bits(_LOW_BITS)
+        drawn = (self._now_ms() - EPOCH_MS) << LOW_BITS | self._random_bits(LOW_BITS)
         self._last = max(drawn, self._last + 1)
         return GlobalId(self._last)

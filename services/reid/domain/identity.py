@@ -24,6 +24,8 @@ class Identity:
         prototype_count: Appearance vectors kept, all models together.
         has_crop: Whether a picture is stored.
         provisional: Whether no track was ever confirmed to be this person.
+        expired_ns: When its looks were forgotten, nanoseconds since 1970 UTC; None
+            before.
     """
 
     global_id: GlobalId
@@ -38,6 +40,7 @@ class Identity:
     prototype_count: int
     has_crop: bool
     provisional: bool
+    expired_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from services.reid.domain.live_set import LiveSet, Registry
 from services.reid.domain.placing import learn_disagreements, placed
 from services.reid.domain.returning import return_evidence
 from services.reid.domain.spot import Spot, same_spot_evidence
+from services.reid.domain.suspicions import CameraWatch
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import (
     CameraSightings,
     FloorFix,
     Sighting,
     Tick,
-    TrackKey,
 )
 
 _S_NS = 1_000_000_000
@@ -53,6 +53,8 @@ class Intake:
                 self._sight(sighting, camera, present_in)
                 for sighting in sorted(camera.sightings, key=lambda one: one.key)
             ]
+            watch = self._live.watches.setdefault(camera.camera_id, CameraWatch())
+            watch.look(camera)
             self._keep_apart([track for track in seen if track is not None])
         self._fuse()
         self._compare()
@@ -213,10 +215,11 @@ class Intake:
             vector=sighting.vector,
             count=1,
             captured_ns=captured_ns,
+            fix=sighting.fix,
         )
         self._compare_looks(track, seen)
         prior = self._model.prior(self._config)
-        likelihood = learned(prior, self._live.looks, self._config)
+        likelihood = learned(prior, self._live.looks)
         kept = learn(track.prototypes, seen, likelihood, self._config)
         others = [
             one for one in track.prototypes if one.prototype_id != kept.prototype_id

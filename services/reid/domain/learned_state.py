@@ -26,6 +26,7 @@ def floors_to_json(floors: Disagreements) -> list[Json]:
             "covariance": one.covariance.tolist(),
             "residuals_m2": one.residuals_m2,
             "looks": one.looks,
+            "lag": [one.ahead_m2ps, one.speed_m2ps2],
         }
         for pair, one in sorted(floors.of_pair.items())
     ]
@@ -37,6 +38,7 @@ def floors_from_json(document: list[Json]) -> Disagreements:
     for one in document:
         first, second = one["cameras"]
         old, new = one["revisions"]
+        ahead_m2ps, speed_m2ps2 = one["lag"]
         floors.of_pair[CameraId(first), CameraId(second)] = Disagreement(
             origin_m=np.array(one["origin_m"]),
             revisions=(old, new),
@@ -44,6 +46,8 @@ def floors_from_json(document: list[Json]) -> Disagreements:
             covariance=np.array(one["covariance"]),
             residuals_m2=one["residuals_m2"],
             looks=one["looks"],
+            ahead_m2ps=ahead_m2ps,
+            speed_m2ps2=speed_m2ps2,
         )
     return floors
 

@@ -15,12 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from services.reid.domain.association_config import AssociationConfig
-
 Matrix = NDArray[np.float64]
 
 _MOST_SIMILAR = 0.999
-"""Cosine from which vectors count as the same: beyond it, Fisher's transform is noise."""
+"""Cosine from which vectors count as the same: the transform has no bound."""
 
 
 def fisher(similarity: NDArray[np.floating] | float) -> Matrix:
@@ -85,12 +83,14 @@ class Likelihood:
         same: The same of one person in two tracks.
         sigma: Standard deviation of either.
         within: Correlation of two vectors of one track, at least that of two tracks.
+        weight: Observations that this counts as when more are made.
     """
 
     different: float
     same: float
     sigma: float
     within: float
+    weight: float
 
     @property
     def separation(self) -> float:
@@ -134,14 +134,12 @@ class Likelihood:
         return fisher(apart + (1.0 - apart) * ratio)
 
 
-def learned(
-    prior: Likelihood, seen: AppearanceStatistics, config: AssociationConfig
-) -> Likelihood:
+def learned(prior: Likelihood, seen: AppearanceStatistics) -> Likelihood:
     """Return a likelihood after what was seen.
 
     Nobody is more alike in two tracks than within one: that bounds the prior.
     """
-    weight = config.appearance_prior_count
+    weight = prior.weight
     within = seen.within.mean_from(prior.within, weight)
     variance = seen.different.variance_from(prior.sigma**2, weight)
     return Likelihood(
@@ -149,6 +147,7 @@ def learned(
         same=min(prior.same, float(fisher(within))),
         sigma=float(np.sqrt(variance)),
         within=within,
+        weight=weight + seen.different.count,
     )
 
 

@@ -6,15 +6,31 @@ from dataclasses import dataclass, field, replace
 from services.common.ids import CameraId, GlobalId, SessionId
 from services.reid.domain.appearance import Prototype, surplus
 from services.reid.domain.association_config import AssociationConfig
+from services.reid.domain.constraints import Constraints
 from services.reid.domain.disagreement import Disagreements
 from services.reid.domain.evidence import PairEvidence
 from services.reid.domain.likelihood import AppearanceStatistics
 from services.reid.domain.person import Person
+from services.reid.domain.recall import Question, Recall
+from services.reid.domain.suspicions import CameraWatch
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import EventKind, IdentityChange, TrackKey
 
 NOBODY = GlobalId(0)
 """Stands for no person."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRecord:
+    """What a merge joined, to undo it.
+
+    Attributes:
+        tracks: Sightings of the live tracks that changed hands.
+        cameras: Sightings of the survivor in tracks that had ended.
+    """
+
+    tracks: dict[TrackKey, CameraRecord] = field(default_factory=dict)
+    cameras: dict[CameraId, CameraRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +41,13 @@ class Snapshot:
         person: Copy of the person, never changed again.
         cameras: Sightings by camera, live tracks included.
         merged_into: Identity that this one went on as; NOBODY if it stands for itself.
+        merge: What the merge joined; None if it stands for itself.
     """
 
     person: Person
     cameras: dict[CameraId, CameraRecord]
     merged_into: GlobalId
+    merge: MergeRecord | None = None
 
     @property
     def first_seen_ns(self) -> int:
@@ -52,6 +70,7 @@ class Changes:
         departed: Identities that were merged away, as they were before.
         prototypes: Prototypes that are new or different, with their person.
         forgotten: Prototypes that are no more.
+        questions: What the archive is to be asked.
     """
 
     events: list[IdentityChange] = field(default_factory=list)
@@ -59,6 +78,7 @@ class Changes:
     departed: dict[GlobalId, Snapshot] = field(default_factory=dict)
     prototypes: dict[GlobalId, tuple[GlobalId, Prototype]] = field(default_factory=dict)
     forgotten: set[GlobalId] = field(default_factory=set)
+    questions: list[Question] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -75,6 +95,9 @@ class LiveSet:
         pairs: Floor evidence between live tracks.
         floors: How far the floors of cameras lie apart.
         looks: How alike vectors turned out to be.
+        constraints: What operators said.
+        recall: What is asked of the archive, and who came from it.
+        watches: What each camera showed last.
         version: Grows whenever tracks, persons or prototypes change hands.
     """
 
@@ -87,6 +110,9 @@ class LiveSet:
     pairs: PairEvidence = field(default_factory=PairEvidence)
     floors: Disagreements = field(default_factory=Disagreements)
     looks: AppearanceStatistics = field(default_factory=AppearanceStatistics)
+    constraints: Constraints = field(default_factory=Constraints)
+    recall: Recall = field(default_factory=Recall)
+    watches: dict[CameraId, CameraWatch] = field(default_factory=dict)
     version: int = 0
 
     def tracks_of(self, global_id: GlobalId) -> list[Tracklet]:
@@ -98,6 +124,18 @@ class LiveSet:
         """Return the persons who have a live track."""
         ids = (track.global_id for track in self.tracks.values())
         return {global_id for global_id in ids if global_id is not None}
+
+    def told_apart(self, one: GlobalId, two: GlobalId) -> bool:
+        """Return whether an operator said that two persons, or tracks, are not one."""
+        said = self.constraints
+        return said.told_apart(one, two) or (
+            bool(said.bars)
+            and any(
+                other in said.barred(track.key)
+                for mine, other in ((one, two), (two, one))
+                for track in self.tracks_of(mine)
+            )
+        )
 
     def records_of(self, person: Person) -> dict[CameraId, CameraRecord]:
         """Return the sightings of a person by camera, live tracks included."""
@@ -113,13 +151,19 @@ class LiveSet:
         records = self.records_of(person).values()
         return max((record.last_ns for record in records), default=0)
 
-    def snapshot(self, global_id: GlobalId, merged_into: GlobalId = NOBODY) -> Snapshot:
+    def snapshot(
+        self,
+        global_id: GlobalId,
+        merged_into: GlobalId = NOBODY,
+        merge: MergeRecord | None = None,
+    ) -> Snapshot:
         """Return a person as history shows it."""
         person = self.persons[global_id]
         return Snapshot(
             person=replace(person, cameras=dict(person.cameras)),
             cameras=self.records_of(person),
             merged_into=merged_into,
+            merge=merge,
         )
 
 
@@ -127,7 +171,11 @@ class Registry:
     """Creates, binds, merges and forgets, and notes what a store must learn."""
 
     def __init__(
-        self, live: LiveSet, config: AssociationConfig, frame_set: int, time_ns: int
+        self,
+        live: LiveSet,
+        config: AssociationConfig,
+        frame_set: int | None,
+        time_ns: int,
     ) -> None:
         self.live = live
         self.config = config
@@ -163,13 +211,24 @@ class Registry:
             return
         self.changes.touched.add(before)
         former = self.live.persons[before]
-        if not former.past_keys and not self.live.tracks_of(before):
+        if former.past_keys or self.live.tracks_of(before):
+            return
+        if not self.live.told_apart(before, global_id):
             self.merge(into=global_id, away=before)
 
     def merge(self, *, into: GlobalId, away: GlobalId) -> None:
         """Let one identity go on as another."""
         live, config = self.live, self.config
-        self.changes.departed[away] = live.snapshot(away, merged_into=into)
+        joined = MergeRecord(
+            tracks={
+                track.key: track.record
+                for track in live.tracks_of(away)
+                if track.record is not None
+            },
+            cameras=dict(live.persons[into].cameras),
+        )
+        self.changes.departed[away] = live.snapshot(away, into, joined)
+        live.constraints.merged(into, away)
         survivor, former = live.persons[into], live.persons.pop(away)
         for track in live.tracks_of(away):
             track.global_id = into
@@ -184,6 +243,7 @@ class Registry:
             if away in track.places:
                 evidence = track.places.pop(away)
                 track.places[into] = max(evidence, track.places.get(into, evidence))
+        live.recall.take_merged(away)
         self.changes.touched.discard(away)
         live.version += 1
         self.note(EventKind.MERGED, into, away)
@@ -191,6 +251,7 @@ class Registry:
     def end(self, track: Tracklet) -> None:
         """Forget a live track; its person keeps what it leaves behind."""
         del self.live.tracks[track.key]
+        self.live.constraints.ended(track.key, track.global_id)
         self.live.version += 1
         if track.global_id is None:
             return

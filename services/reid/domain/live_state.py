@@ -7,13 +7,14 @@ every bit, so that a restart changes no answer.
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from services.common.ids import CameraId, GlobalId, SessionId, TrackId
 from services.reid.domain.appearance import Prototype
+from services.reid.domain.constraints import Constraints
 from services.reid.domain.learned_state import (
     floors_from_json,
     floors_to_json,
@@ -24,6 +25,8 @@ from services.reid.domain.learned_state import (
 from services.reid.domain.live_set import LiveSet
 from services.reid.domain.motion import Motion
 from services.reid.domain.person import Person
+from services.reid.domain.recall import Recall
+from services.reid.domain.recall_state import recall_from_json, recall_to_json
 from services.reid.domain.spot import Spot
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import TrackKey
@@ -40,6 +43,11 @@ class StoredPrototype:
     global_id: GlobalId
     session_id: SessionId
     prototype: Prototype
+
+    @property
+    def ended(self) -> Prototype:
+        """The prototype as that of a track which is over."""
+        return replace(self.prototype, source=None)
 
 
 def encode_live(live: LiveSet, persons: Iterable[GlobalId]) -> bytes:
@@ -59,7 +67,9 @@ def encode_live(live: LiveSet, persons: Iterable[GlobalId]) -> bytes:
         "next_label": live.next_label,
         "tracks": [_track_to_json(live.tracks[key]) for key in sorted(live.tracks)],
         "persons": [person_to_json(live.persons[one]) for one in sorted(persons)],
+        "constraints": live.constraints.to_json(),
         "pair_keys": pairs.keys,
+        "recall": recall_to_json(live.recall),
         "pairs": [rows.tolist(), columns.tolist(), pairs.nats[rows, columns].tolist()],
         "walked": pairs.walked[rows, columns].tolist(),
         "floors": floors_to_json(live.floors),
@@ -101,6 +111,7 @@ def decode_live(
     for one in document["tracks"]:
         track = _track_from_json(one)
         live.tracks[track.key] = track
+    live.constraints = Constraints.from_json(document.get("constraints", {}))
     _attach_prototypes(live, prototypes)
     live.pairs.rearrange([_key(one) for one in document["pair_keys"]])
     rows, columns, nats = document["pairs"]
@@ -110,6 +121,8 @@ def decode_live(
     live.pairs.known[rows, columns] = live.pairs.known[columns, rows] = True
     live.floors = floors_from_json(document.get("floors", []))
     live.looks = looks_from_json(document.get("looks"))
+    # What an earlier version wrote has asked nothing.
+    live.recall = recall_from_json(document.get("recall", {}))
     if live.session_id != session_id:
         _begin_session(live, session_id)
     return live
@@ -223,30 +236,32 @@ def _attach_prototypes(live: LiveSet, prototypes: Iterable[StoredPrototype]) -> 
         track = live.tracks.get(source) if source is not None else None
         if track is not None and stored.session_id == live.session_id:
             track.prototypes.append(prototype)
-        elif stored.global_id in live.persons:
-            live.persons[stored.global_id].prototypes.append(_without_source(prototype))
+        else:
+            give_prototypes(live.persons, [stored])
 
 
-def _without_source(prototype: Prototype) -> Prototype:
-    return Prototype(
-        prototype.prototype_id,
-        prototype.camera_id,
-        None,
-        prototype.vector,
-        prototype.count,
-        prototype.captured_ns,
-    )
+def give_prototypes(
+    persons: Mapping[GlobalId, Person], prototypes: Iterable[StoredPrototype]
+) -> None:
+    """Give persons their prototypes, as of tracks that have ended."""
+    for stored in prototypes:
+        if stored.global_id in persons:
+            persons[stored.global_id].prototypes.append(stored.ended)
 
 
 def _begin_session(live: LiveSet, session_id: SessionId) -> None:
     """End every track: another session numbers its tracks anew."""
     for track in list(live.tracks.values()):
+        live.constraints.ended(track.key, track.global_id)
         if track.global_id is not None:
             person = live.persons[track.global_id]
             person.remember(track, history_keys=0)
-            person.prototypes.extend(map(_without_source, track.prototypes))
+            person.prototypes.extend(
+                replace(one, source=None) for one in track.prototypes
+            )
     live.tracks.clear()
     live.pairs.rearrange([])
+    live.recall = Recall()
     for person in live.persons.values():
         person.past_keys.clear()
         person.past_conflicts.clear()

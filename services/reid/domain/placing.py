@@ -8,7 +8,7 @@ from services.common.ids import CameraId
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.evidence import Placement
 from services.reid.domain.live_set import LiveSet
-from services.reid.domain.motion import predict, sure_speed_mps
+from services.reid.domain.motion import Array, predict, sure_speed_mps
 from services.reid.domain.values import TrackKey
 
 
@@ -114,6 +114,7 @@ def learn_disagreements(
                     middle,
                     stands.points_m[two] - stands.points_m[one],
                     float(np.trace(spread)) / 2.0,
+                    _velocity_mps(live, keys[one], keys[two]),
                     config,
                 )
 
@@ -121,3 +122,13 @@ def learn_disagreements(
 def _revision(live: LiveSet, key: TrackKey) -> int:
     motion = live.tracks[key].motion
     return 0 if motion is None else motion.calibration_revision
+
+
+def _velocity_mps(live: LiveSet, one: TrackKey, two: TrackKey) -> Array:
+    """Return how a person walks whom two tracks see; zero where that is not sure."""
+    motions = [live.tracks[key].motion for key in (one, two)]
+    sure = [motion for motion in motions if motion and sure_speed_mps(motion) > 0]
+    if len(sure) < len(motions):
+        return np.zeros(2)
+    velocity: Array = np.mean([motion.mean[2:] for motion in sure], axis=0)
+    return velocity

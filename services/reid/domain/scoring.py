@@ -99,7 +99,7 @@ class Scorer:
         members = _membership(tracks, column, len(persons))
         if self._version != live.version:
             prior = self._model.prior(self._config)
-            likelihood = learned(prior, live.looks, self._config)
+            likelihood = learned(prior, live.looks)
             self._looks = appearance_evidence(
                 tracks, persons, column, likelihood, self._config
             )
@@ -107,8 +107,10 @@ class Scorer:
             self._barred = _barred(tracks, members)
             self._version = live.version
         floor, located = self._floor_evidence(live, tracks, persons, members)
+        said = live.constraints.forbidden([track.key for track in tracks], column)
         met_nats = np.where(located, self._config.met_before_prior, -np.inf)
         open_nats = self._believed(tracks) + floor + np.where(self._met, met_nats, 0.0)
+        open_nats[said] = -np.inf
         return Scores(
             tracks=tracks,
             persons=persons,

@@ -13,7 +13,7 @@ from services.reid.domain.association_config import AssociationConfig
 
 _NS = 1e-9
 _LEAST_HEIGHT_PX = 1.0
-_SPEED_MEMORY_S = 0.5
+_SPEED_MEMORY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,14 +142,14 @@ class IdentityChange:
         kind: What happened.
         global_id: The identity that the change is about.
         other_global_id: The identity merged into it or split from it; 0 otherwise.
-        frame_set: Frame set that caused it.
+        frame_set: Frame set that caused it; None for an operator's word.
         captured_ns: When it happened, nanoseconds since 1970 UTC.
     """
 
     kind: EventKind
     global_id: GlobalId
     other_global_id: GlobalId
-    frame_set: int
+    frame_set: int | None
     captured_ns: int
 
 

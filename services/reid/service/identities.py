@@ -1,12 +1,11 @@
-"""Find and read persons."""
+"""Read persons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.common.ids import EnvironmentId, GlobalId, ModelId, TimelineId
-from services.reid.domain.identity import Identity, IdentityFilter
-from services.reid.domain.values import Vector
+from services.common.ids import EnvironmentId, GlobalId, TimelineId
+from services.reid.domain.identity import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +19,6 @@ class Page:
 
     identities: tuple[Identity, ...]
     next_after: GlobalId | None
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A person who looks like the query.
-
-    Attributes:
-        identity: The person.
-        similarity: Cosine of the nearest prototype, in [-1, 1].
-    """
-
-    identity: Identity
-    similarity: float
 
 
 class IdentityTable(Protocol):
@@ -54,6 +40,7 @@ class IdentityTable(Protocol):
         after: GlobalId,
         limit: int,
         include_merged: bool,
+        include_expired: bool,
     ) -> Sequence[Identity]:
         """Return persons with greater ids than `after`, by id.
 
@@ -61,45 +48,12 @@ class IdentityTable(Protocol):
             Unavailable: The database is away.
         """
 
-    async def matching(
-        self,
-        environment_id: EnvironmentId,
-        global_ids: Sequence[GlobalId],
-        wanted: IdentityFilter,
-    ) -> dict[GlobalId, Identity]:
-        """Return those of some persons who pass a filter.
-
-        Raises:
-            Unavailable: The database is away.
-        """
-
-
-class VectorIndex(Protocol):
-    """Finds the nearest prototypes of one model."""
-
-    async def nearest(
-        self, environment_id: EnvironmentId, vector: Vector, limit: int
-    ) -> Sequence[tuple[GlobalId, float]]:
-        """Return persons and the similarity of their nearest prototype, best first.
-
-        Args:
-            environment_id: Environment to search.
-            vector: Query of that model.
-            limit: Persons at most; fewer mean that there are no more.
-
-        Raises:
-            Unavailable: The database is away.
-        """
-
 
 class IdentityService:
-    """Answers who somebody is, and who looks like somebody."""
+    """Answers who somebody is."""
 
-    def __init__(
-        self, table: IdentityTable, indexes: Mapping[ModelId, VectorIndex]
-    ) -> None:
+    def __init__(self, table: IdentityTable) -> None:
         self._table = table
-        self._indexes = indexes
 
     async def get(self, environment_id: EnvironmentId, global_id: GlobalId) -> Identity:
         """Return a person.
@@ -118,6 +72,7 @@ class IdentityService:
         after: GlobalId,
         size: int,
         include_merged: bool,
+        include_expired: bool,
     ) -> Page:
         """Return a page of persons, by ascending id.
 
@@ -130,52 +85,8 @@ class IdentityService:
             after=after,
             limit=size + 1,
             include_merged=include_merged,
+            include_expired=include_expired,
         )
         identities = tuple(found[:size])
         more = len(found) > size
         return Page(identities, identities[-1].global_id if more else None)
-
-    async def search(
-        self,
-        environment_id: EnvironmentId,
-        model_id: ModelId,
-        vector: Vector,
-        wanted: IdentityFilter,
-        *,
-        min_similarity: float,
-        limit: int,
-    ) -> list[Match]:
-        """Return persons who look like a vector, most similar first, each once.
-
-        The filter is applied to ever more of the nearest persons until enough pass.
-
-        Args:
-            environment_id: Environment to search.
-            model_id: Running model that the vector is of.
-            vector: Whom to look for.
-            wanted: Which persons count.
-            min_similarity: Least similarity that counts.
-            limit: Persons at most.
-
-        Raises:
-            Unavailable: The database is away.
-        """
-        index = self._indexes[model_id]
-        reach = 4 * limit
-        while True:
-            nearest = await index.nearest(environment_id, vector, reach)
-            similar = {
-                global_id: similarity
-                for global_id, similarity in nearest
-                if similarity >= min_similarity
-            }
-            passing = await self._table.matching(environment_id, list(similar), wanted)
-            matches = [
-                Match(passing[global_id], similarity)
-                for global_id, similarity in similar.items()
-                if global_id in passing
-            ]
-            exhausted = len(nearest) < reach or len(similar) < len(nearest)
-            if len(matches) >= limit or exhausted:
-                return matches[:limit]
-            reach *= 4

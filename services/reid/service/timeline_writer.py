@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from services.common.errors import Conflict
+from services.common.errors import Conflict, InvalidInput, NotFound
 from services.common.ids import GlobalId
 from services.reid.domain.association import Association
+from services.reid.domain.feedback import Carried
 from services.reid.domain.live_set import Changes, LiveSet
 from services.reid.domain.live_state import decode_live, encode_live
+from services.reid.domain.person import Person
 from services.reid.domain.values import (
     CameraSightings,
     Portrait,
@@ -18,8 +20,11 @@ from services.reid.domain.values import (
     Vector,
 )
 from services.reid.observe import COMMIT_SECONDS, DECISION_SECONDS
+from services.reid.service.alarm import Alarm
+from services.reid.service.commands import CommandInbox, Waiting
 from services.reid.service.perseverance import persevere
 from services.reid.service.portraits import PortraitKeeper
+from services.reid.service.recollection import Recollection
 from services.reid.service.timeline_store import (
     Commit,
     Lease,
@@ -31,6 +36,8 @@ AnswerEncoder = Callable[[TickAnswer, Lease], bytes]
 """Returns an answer in the words in which it is sent and repeated."""
 
 AssociationMaker = Callable[[LiveSet], Association]
+ScoreOffer = Callable[[LiveSet, Tick], None]
+"""Takes the live set before a tick, and the tick with its vectors."""
 
 _FLUSH_EVERY_NS = 1_000_000_000
 _ANSWERS_IN_MEMORY = 64
@@ -50,6 +57,9 @@ class TimelineWriter:
         store: TimelineStore,
         portraits: PortraitKeeper,
         encode_answer: AnswerEncoder,
+        inbox: CommandInbox,
+        offer_scores: ScoreOffer,
+        recollection: Recollection | None = None,
         *,
         store_patience_s: float,
     ) -> None:
@@ -60,18 +70,27 @@ class TimelineWriter:
             store: Keeps the timeline.
             portraits: Keeps pictures.
             encode_answer: Words of the answers.
+            inbox: What operators say.
+            offer_scores: Takes the scores of new vectors.
+            recollection: Looks new persons up; None recalls nobody who left the live
+                set.
             store_patience_s: How long a store may be away, seconds.
         """
         self.lease = lease
         self._store = store
         self._portraits = portraits
         self._encode_answer = encode_answer
+        self._inbox = inbox
+        self._offer_scores = offer_scores
+        self._recollection = recollection
+        self._recalled: dict[GlobalId, list[Person]] = {}
         self._patience_s = store_patience_s
         self._association: Association
         self._answers: dict[tuple[str, int], bytes] = {}
         self._pending: Commit
         self._accepted: list[Portrait] = []
         self._flushed_ns = 0
+        self._alarm = Alarm(lease.environment_id)
 
     async def open(self, make_association: AssociationMaker) -> None:
         """Take the timeline and load its live set.
@@ -88,10 +107,12 @@ class TimelineWriter:
             live = decode_live(
                 stored.state, self.lease.session_id, stored.persons, stored.prototypes
             )
+        live.constraints.learn(stored.apart, stored.went)
         self._association = make_association(live)
         for one in stored.answers:
             self._answers[one.session_id, one.frame_set] = one.answer
-        self._pending = Commit(after=live.frame_set)
+        self._pending = Commit(after=live.frame_set, applied=stored.applied)
+        self._follow_questions()
 
     @property
     def pending_ticks(self) -> int:
@@ -117,6 +138,14 @@ class TimelineWriter:
         """Return the tracks whose vectors should come before `tick` is decided."""
         return self._association.wanted(tick)
 
+    async def recollect(self, tick: Tick) -> None:
+        """Take the answers of the archive that are due before `tick` is decided."""
+        if self._recollection is None:
+            return
+        due = self._association.due(tick)
+        if due:
+            self._recalled = await self._recollection.answers(due)
+
     def associate(
         self,
         tick: Tick,
@@ -129,7 +158,12 @@ class TimelineWriter:
             person = self._association.live.persons.get(global_id)
             if person is not None:
                 person.portrait_quality = 0.0
-        answer, changes = self._association.apply(_with(tick, vectors or {}), asked)
+        tick = _with(tick, vectors or {})
+        self._offer_scores(self._association.live, tick)
+        recalled, self._recalled = self._recalled, {}
+        answer, changes = self._association.apply(tick, asked, recalled)
+        if changes.questions or recalled:
+            self._follow_questions()
         encoded = self._encode_answer(answer, self.lease)
         self._collect(changes, tick, encoded)
         self._accepted.extend(answer.portraits)
@@ -150,6 +184,55 @@ class TimelineWriter:
         for portrait in accepted:
             self._portraits.offer(self.lease, portrait)
 
+    async def hold(self) -> bool:
+        """Say that the writer is there; return whether operators said something.
+
+        Raises:
+            Unavailable: The store is away.
+        """
+        return await self._inbox.hold(self.lease)
+
+    async def release(self) -> None:
+        """Say that the writer has left.
+
+        Raises:
+            Unavailable: The store is away.
+        """
+        await self._inbox.release(self.lease)
+
+    async def take_commands(self) -> None:
+        """Carry out what operators said, each with a commit of its own.
+
+        Raises:
+            Conflict: Somebody else has taken the timeline.
+            Unavailable: The store is away for too long.
+        """
+        await self.commit()
+        waiting = await persevere(
+            lambda: self._inbox.waiting(self.lease), limit_s=self._patience_s
+        )
+        for one in waiting:
+            self._pending.carried = await self._carry_out(one)
+            await self._store_pending()
+
+    async def _carry_out(self, waiting: Waiting) -> Carried:
+        """Carry out one command on the live set."""
+        live, command = self._association.live, waiting.command
+        try:
+            named, absent = await persevere(
+                lambda: self._inbox.named(self.lease, command, live.persons),
+                limit_s=self._patience_s,
+            )
+            live.persons.update(absent)
+            live.version += len(absent)
+            effect, changes = self._association.carry_out(command, named)
+        except (InvalidInput, NotFound) as error:
+            return Carried(waiting.revision, error=error)
+        self._absorb(changes)
+        self._snapshot(changes.touched & set(live.persons))
+        self._pending.identities.update(changes.departed)
+        return Carried(waiting.revision, effect)
+
     async def close(self) -> None:
         """Store what was decided, and bring every person's stored form up to date.
 
@@ -163,6 +246,16 @@ class TimelineWriter:
             self._snapshot(live.present_ids())
             await self._store_pending()
 
+    async def leave(self) -> None:
+        """End what runs beside the ticks, however the stream ended."""
+        if self._recollection is not None:
+            await self._recollection.close()
+
+    def _follow_questions(self) -> None:
+        """Have every open question looked up."""
+        if self._recollection is not None:
+            self._recollection.follow(self._association.live.recall.open.values())
+
     def _collect(self, changes: Changes, tick: Tick, answer: bytes) -> None:
         """Add one tick to the pending commit."""
         live, pending = self._association.live, self._pending
@@ -171,17 +264,23 @@ class TimelineWriter:
         self._answers[stored.session_id, stored.frame_set] = answer
         while len(self._answers) > _ANSWERS_IN_MEMORY:
             del self._answers[next(iter(self._answers))]
+        self._absorb(changes)
+        touched = changes.touched & set(live.persons)
+        if live.time_ns - self._flushed_ns >= _FLUSH_EVERY_NS:
+            self._flushed_ns = live.time_ns
+            self._alarm.sound(self._association.suspicions())
+            touched |= live.present_ids()
+        self._snapshot(touched)
+        pending.identities.update(changes.departed)
+
+    def _absorb(self, changes: Changes) -> None:
+        """Add prototypes and events to the pending commit."""
+        pending = self._pending
         pending.prototypes.update(changes.prototypes)
         for prototype_id in changes.forgotten:
             pending.prototypes.pop(prototype_id, None)
         pending.forgotten |= changes.forgotten
         pending.events.extend(changes.events)
-        touched = changes.touched & set(live.persons)
-        if live.time_ns - self._flushed_ns >= _FLUSH_EVERY_NS:
-            self._flushed_ns = live.time_ns
-            touched |= live.present_ids()
-        self._snapshot(touched)
-        pending.identities.update(changes.departed)
 
     def _snapshot(self, persons: set[GlobalId]) -> None:
         """Store these persons with the pending commit."""
@@ -194,12 +293,15 @@ class TimelineWriter:
         live, pending = self._association.live, self._pending
         pending.frame_set, pending.time_ns = live.frame_set, live.time_ns
         pending.state = encode_live(live, live.present_ids())
+        pending.recalled = tuple(sorted(live.recall.guests))
+        pending.apart, pending.joined = live.constraints.take_unstored()
         begin_s = time.perf_counter()
         await persevere(
             lambda: self._store.commit(self.lease, pending), limit_s=self._patience_s
         )
         COMMIT_SECONDS.observe(time.perf_counter() - begin_s)
-        self._pending = Commit(after=live.frame_set)
+        applied = pending.carried.revision if pending.carried else pending.applied
+        self._pending = Commit(after=live.frame_set, applied=applied)
 
 
 def _with(tick: Tick, vectors: Mapping[TrackKey, Vector]) -> Tick:

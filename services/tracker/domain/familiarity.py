@@ -84,7 +84,8 @@ class Familiarity:
             now = replace(
                 now,
                 different=now.different + weight * step,
-                variance=now.variance + weight * ((1 - weight) * step**2 - now.variance),
+                variance=now.variance
+                + weight * ((1 - weight) * step**2 - now.variance),
                 different_pairs=pairs,
             )
         return now

@@ -231,9 +231,7 @@ def _with_appearance(
     return remembering, looks
 
 
-def _of_others(
-    transformed: FloatArray, rows: IntArray, match: IntArray
-) -> FloatArray:
+def _of_others(transformed: FloatArray, rows: IntArray, match: IntArray) -> FloatArray:
     """Return the known values between a picture and a track seen beside it."""
     other = np.repeat((match != UNMATCHED)[:, None], len(rows), axis=1)
     other[rows, np.arange(len(rows))] = False

@@ -9,7 +9,7 @@ import pytest
 
 from services.common.drain import DrainSignal
 from services.common.errors import Unavailable
-from services.common.ids import EnvironmentId, ModelId
+from services.common.ids import EnvironmentId, ModelId, TimelineId
 from services.common.postgres import Pool, migrate, open_pool
 from services.reid.adapters.index_kinds import IndexChoice, IndexKind
 from services.reid.adapters.pgvector_index import PgvectorIndex
@@ -46,16 +46,16 @@ class People:
         self.environment_id = EnvironmentId(fresh("plaza"))
         self._pool = pool
 
-    async def add(self, first: int, vectors: np.ndarray) -> None:
+    async def add(self, first: int, vectors: np.ndarray, timeline: str = "one") -> None:
         """Store persons and their prototypes."""
         async with self._pool.connection() as connection:
             cursor = connection.cursor()
             await cursor.executemany(
                 "INSERT INTO identities (global_id, environment_id, timeline_id, "
                 "label, session_id, first_seen_ns, last_seen_ns, provisional, state) "
-                "VALUES (%s, %s, 'one', %s, 's', 0, 0, false, '{}')",
+                "VALUES (%s, %s, %s, %s, 's', 0, 0, false, '{}')",
                 [
-                    (first + row, self.environment_id, first + row)
+                    (first + row, self.environment_id, timeline, first + row)
                     for row in range(len(vectors))
                 ],
             )
@@ -108,12 +108,47 @@ async def test_the_database_answers_while_the_index_lags(pool: Pool) -> None:
         assert where in index._shards
 
 
-@pytest.mark.parametrize("kind", [IndexKind.HNSW, IndexKind.IVF])
+async def test_index_and_database_agree_on_a_timeline(pool: Pool) -> None:
+    """Whoever answers, persons of other timelines are left out."""
+    people, vectors = People(pool), unit(40, seed=21)
+    await people.add(60_000, vectors[:20], timeline="one")
+    await people.add(60_100, vectors[20:], timeline="two")
+    where, query = people.environment_id, vectors[25]
+    async with faiss_index(pool, patience_s=0.05) as index:
+        async with index._turn:
+            async with asyncio.timeout(10):
+                behind = await index.nearest(where, query, 5, (TimelineId("one"),))
+            assert where not in index._shards
+        index._patience_s = 10.0
+        caught_up = await index.nearest(where, query, 5, (TimelineId("one"),))
+        assert [one for one, _ in caught_up] == [one for one, _ in behind]
+        assert all(one < 60_100 for one, _ in behind)
+        everybody = await index.nearest(where, query, 40)
+        assert len(everybody) == 40
+        assert everybody[0][0] == 60_105
+
+
+async def test_a_long_transaction_hides_nobody(pool: Pool) -> None:
+    """What is committed while another transaction goes on is found at once."""
+    people, vectors = People(pool), unit(3, seed=31)
+    async with faiss_index(pool, patience_s=30.0) as index, pool.connection() as long:
+        await long.execute("SELECT pg_current_xact_id()")
+        await people.add(70_000, vectors[:1])
+        assert await index.nearest(people.environment_id, vectors[0], 3) == [
+            (70_000, pytest.approx(1.0, abs=1e-5))
+        ]
+        await people.add(70_001, vectors[1:])
+        found = await index.nearest(people.environment_id, vectors[2], 3)
+        assert {one for one, _ in found} == {70_000, 70_001, 70_002}
+
+
+@pytest.mark.parametrize("kind", [IndexKind.HNSW, IndexKind.IVF, IndexKind.PQ])
 async def test_a_grown_index_is_built_beside_the_searches(
     pool: Pool, kind: IndexKind
 ) -> None:
     """Searches are answered before, while and after the kind changes."""
-    people, first = People(pool), 10_000 if kind is IndexKind.HNSW else 20_000
+    people = People(pool)
+    first = 100_000 * (1 + list(IndexKind).index(kind))
     vectors = unit(2_500, seed=first)
     await people.add(first, vectors)
     where = people.environment_id
@@ -121,7 +156,7 @@ async def test_a_grown_index_is_built_beside_the_searches(
         async with asyncio.timeout(60):
             while index.kind(where) is not kind:
                 assert await index.nearest(where, vectors[7], 1) == [
-                    (first + 7, pytest.approx(1.0, abs=1e-5))
+                    (first + 7, pytest.approx(1.0, abs=1e-3))
                 ]
         (nearest,) = await index.nearest(where, vectors[7], 1)
         assert nearest[0] == first + 7

@@ -30,6 +30,13 @@ def test_several_embedders_are_read_in_order() -> None:
     assert config.embedders == ("osnet-x0-25-msmt17", "stripes")
 
 
+def test_a_retention_is_given_in_days() -> None:
+    """Without one, nobody is ever forgotten."""
+    assert load_config(REQUIRED).retention_s == 0
+    week = {"SPOTON_REID_RETENTION_DAYS": "7"}
+    assert load_config({**REQUIRED, **week}).retention_s == 7 * 86_400
+
+
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_missing_store_is_named(name: str) -> None:
     """The error says which variable is missing."""
@@ -47,6 +54,7 @@ def test_a_missing_store_is_named(name: str) -> None:
         ("EMBEDDER", "stripes,,osnet"),
         ("EMBEDDER", "stripes,stripes"),
         ("FAISS_INDEX", "tree"),
+        ("RETENTION_DAYS", "-1"),
         ("FAISS_DEVICE", "tpu"),
         ("FALLBACK", "hope"),
     ],

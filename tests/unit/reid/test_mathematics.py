@@ -153,7 +153,7 @@ def test_means_of_many_vectors_are_expected_to_be_more_alike() -> None:
 def test_an_embedder_that_finds_all_alike_loses_its_weight() -> None:
     """Where strangers are as alike as one person's vectors, appearance says nothing."""
     seen = AppearanceStatistics(Moments(500.0, 3.7, 1.0), Moments(500.0, 0.999, 0.0))
-    blind = learned(MODEL.prior(CONFIG), seen, CONFIG)
+    blind = learned(MODEL.prior(CONFIG), seen)
     nats = blind.evidence(np.array(1.0), np.array(8.0), np.array(8.0))
     assert nats == pytest.approx(0.0)
     assert blind.separation == 0.0

@@ -1,22 +1,25 @@
 """Whose vectors go to whom when identities merge."""
 
 from services.common.ids import GlobalId
-from services.reid.adapters.timeline_table import _merged
-from services.reid.domain.live_set import NOBODY, Snapshot
-from services.reid.domain.person import Person
+from services.reid.adapters.timeline_table import _merges
+from services.reid.domain.values import EventKind, IdentityChange
 from services.reid.service.timeline_store import Commit
 
 
-def snapshot(number: int, into: int = NOBODY) -> Snapshot:
-    """Return a person who stands for themself, or went on as another."""
-    return Snapshot(Person(GlobalId(number), number), {}, GlobalId(into))
+def change(kind: EventKind, one: int, other: int = 0) -> IdentityChange:
+    """Return something that happened to identities."""
+    return IdentityChange(kind, GlobalId(one), GlobalId(other), 1, 0)
 
 
-def test_chains_of_merges_end_with_the_last_survivor() -> None:
-    """Merges of one commit are followed in whatever order they are stored."""
+def test_chains_of_merges_are_followed_one_by_one() -> None:
+    """Vectors take every step of a chain, so that each can be undone."""
     commit = Commit(after=0)
-    for one in (snapshot(2, into=1), snapshot(1), snapshot(4, into=3)):
-        commit.identities[one.person.global_id] = one
-    commit.identities[GlobalId(3)] = snapshot(3, into=2)
-    assert _merged(commit) == {2: 1, 4: 1, 3: 1}
-    assert _merged(Commit(after=0)) == {}
+    commit.events = [
+        change(EventKind.MERGED, 3, 4),
+        change(EventKind.SPLIT, 3, 9),
+        change(EventKind.MERGED, 2, 3),
+        change(EventKind.CREATED, 5),
+        change(EventKind.MERGED, 1, 2),
+    ]
+    assert _merges(commit) == [(3, 4), (2, 3), (1, 2)]
+    assert not _merges(Commit(after=0))

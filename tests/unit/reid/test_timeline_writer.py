@@ -1,5 +1,6 @@
 """Deciding, storing and repeating ticks, with stores that fail."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -8,8 +9,11 @@ import pytest
 from services.common.errors import Conflict, NotFound, Unavailable
 from services.common.ids import EnvironmentId, GlobalId, TimelineId
 from services.reid.domain.association import Association
+from services.reid.domain.feedback import Command, Merge, Named
 from services.reid.domain.live_set import LiveSet
-from services.reid.domain.values import Portrait, TickAnswer
+from services.reid.domain.person import Person
+from services.reid.domain.values import EventKind, Portrait, TickAnswer
+from services.reid.service.commands import Waiting
 from services.reid.service.portraits import PortraitKeeper, PortraitRecord
 from services.reid.service.timeline_store import Commit, Lease, StoredTimeline
 from services.reid.service.timeline_writer import TimelineWriter
@@ -84,6 +88,39 @@ class Album:
         return True
 
 
+@dataclass
+class Inbox:
+    """Commands that wait, with the persons that they name."""
+
+    commands: list[Waiting] = field(default_factory=list)
+    archive: dict[GlobalId, Person] = field(default_factory=dict)
+    held: int = 0
+
+    async def hold(self, lease: Lease) -> bool:
+        """Count, and say whether commands wait."""
+        self.held += 1
+        return bool(self.commands)
+
+    async def release(self, lease: Lease) -> None:
+        """Forget that the timeline is held."""
+        self.held = 0
+
+    async def waiting(self, lease: Lease) -> list[Waiting]:
+        """Return them once."""
+        commands, self.commands = self.commands, []
+        return commands
+
+    async def named(
+        self, lease: Lease, command: Command, known: Collection[GlobalId]
+    ) -> tuple[Named, dict[GlobalId, Person]]:
+        """Return them as they are named."""
+        other = command.other_global_id if isinstance(command, Merge) else GlobalId(0)
+        if other not in known and other not in self.archive:
+            raise NotFound(f"no identity {other}", field="other_global_id")
+        absent = {one: self.archive[one] for one in (other,) if one in self.archive}
+        return Named(command.global_id, other), absent
+
+
 def words(answer: TickAnswer, lease: Lease) -> bytes:
     """Return an answer as bytes."""
     return f"{lease.timeline_id}: {answer}".encode()
@@ -95,11 +132,19 @@ def associate(live: LiveSet) -> Association:
     return Association(live, MODEL, CONFIG, lambda: GlobalId(next(numbers)))
 
 
-async def opened(store: FlakyStore, *, patience_s: float = 5.0) -> TimelineWriter:
+async def opened(
+    store: FlakyStore, *, patience_s: float = 5.0, inbox: Inbox | None = None
+) -> TimelineWriter:
     """Return an open writer."""
     album = Album()
     writer = TimelineWriter(
-        LEASE, store, PortraitKeeper(album, album), words, store_patience_s=patience_s
+        LEASE,
+        store,
+        PortraitKeeper(album, album),
+        words,
+        inbox or Inbox(),
+        lambda live, tick: None,
+        store_patience_s=patience_s,
     )
     await writer.open(associate)
     return writer
@@ -158,6 +203,36 @@ async def test_closing_brings_every_person_up_to_date() -> None:
     (snapshot,) = store.commits[-1].identities.values()
     (record,) = snapshot.cameras.values()
     assert record.detections == 7
+
+
+async def test_each_command_is_a_commit_of_its_own() -> None:
+    """Ticks come first, then each command with its outcome; ticks go on after it."""
+    store = FlakyStore()
+    inbox = Inbox(archive={GlobalId(7): Person(GlobalId(7), 5)})
+    writer = await opened(store, inbox=inbox)
+    writer.associate(tick(1, HERE))
+    inbox.commands = [
+        Waiting(4, Merge(GlobalId(1), GlobalId(9))),
+        Waiting(5, Merge(GlobalId(1), GlobalId(7))),
+    ]
+    assert await writer.hold()
+    await writer.take_commands()
+    writer.associate(tick(2, HERE))
+    await writer.commit()
+    ticks, refused, merged, after = store.commits
+    assert len(ticks.answers) == 1
+    assert ticks.carried is None
+    assert refused.carried is not None
+    assert isinstance(refused.carried.error, NotFound)
+    assert not refused.events
+    assert merged.carried is not None
+    assert merged.carried.effect is not None
+    assert merged.carried.effect.global_id == 1
+    assert [one.kind for one in merged.events] == [EventKind.MERGED]
+    assert merged.identities[GlobalId(7)].merged_into == 1
+    assert [one.applied for one in store.commits] == [0, 0, 4, 5]
+    assert [one.after for one in store.commits] == [0, 1, 1, 1]
+    assert len(after.answers) == 1
 
 
 def portrait(quality: float) -> Portrait:

@@ -881,6 +881,7 @@ class Identity(_message.Message):
     PROTOTYPE_COUNT_FIELD_NUMBER: _builtins.int
     HAS_CROP_FIELD_NUMBER: _builtins.int
     PROVISIONAL_FIELD_NUMBER: _builtins.int
+    EXPIRED_TIME_FIELD_NUMBER: _builtins.int
     global_id: _builtins.int
     """The person, never reused. Range: >= 1."""
     label: _builtins.int
@@ -913,6 +914,12 @@ class Identity(_message.Message):
     def last_position(self) -> _geometry_pb2.FloorPosition:
         """Latest position on the floor. Absent if never located."""
 
+    @_builtins.property
+    def expired_time(self) -> _timestamp_pb2.Timestamp:
+        """When the retention ended, UTC, and everything but the id, the label, times
+        and merged_into was forgotten. Absent before.
+        """
+
     def __init__(
         self,
         *,
@@ -928,10 +935,11 @@ class Identity(_message.Message):
         prototype_count: _builtins.int = ...,
         has_crop: _builtins.bool = ...,
         provisional: _builtins.bool = ...,
+        expired_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen_time", b"first_seen_time", "last_position", b"last_position", "last_seen_time", b"last_seen_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expired_time", b"expired_time", "first_seen_time", b"first_seen_time", "last_position", b"last_position", "last_seen_time", b"last_seen_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cameras", b"cameras", "environment_id", b"environment_id", "first_seen_time", b"first_seen_time", "global_id", b"global_id", "has_crop", b"has_crop", "label", b"label", "last_position", b"last_position", "last_seen_time", b"last_seen_time", "merged_into", b"merged_into", "prototype_count", b"prototype_count", "provisional", b"provisional", "timeline_id", b"timeline_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cameras", b"cameras", "environment_id", b"environment_id", "expired_time", b"expired_time", "first_seen_time", b"first_seen_time", "global_id", b"global_id", "has_crop", b"has_crop", "label", b"label", "last_position", b"last_position", "last_seen_time", b"last_seen_time", "merged_into", b"merged_into", "prototype_count", b"prototype_count", "provisional", b"provisional", "timeline_id", b"timeline_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -986,6 +994,7 @@ class SearchIdentitiesRequest(_message.Message):
     ENVIRONMENT_ID_FIELD_NUMBER: _builtins.int
     EMBEDDING_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
+    GLOBAL_ID_FIELD_NUMBER: _builtins.int
     TIMELINE_IDS_FIELD_NUMBER: _builtins.int
     CAMERA_IDS_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
@@ -993,15 +1002,27 @@ class SearchIdentitiesRequest(_message.Message):
     MIN_SIMILARITY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     MODEL_ID_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_IDS_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment to search."""
+    global_id: _builtins.int
+    """A person of environment_id: finds who looks like any of the vectors kept
+    of them, and never the person. One that was merged away stands for the
+    person that it went on as. Range: >= 1.
+    """
     min_similarity: _builtins.float
     """Least cosine similarity. Absent means no limit. Range: [-1, 1]."""
     limit: _builtins.int
-    """Most results. Range: 1 to 100; 0 means 10."""
+    """Most results in a page. Range: 1 to 100; 0 means 10."""
     model_id: _builtins.str
     """Embedder whose vectors are searched. Empty means that of the embedding, or
-    the default for an image. Another one than that of the embedding is refused.
+    the default for an image or a person. Another one than that of the embedding
+    is refused.
+    """
+    page_token: _builtins.str
+    """next_page_token of the page before; the rest of the request must be the same.
+    Persons who appear between two pages may move others. Empty for the first.
     """
     @_builtins.property
     def embedding(self) -> _frame_pb2.Embedding:
@@ -1013,7 +1034,7 @@ class SearchIdentitiesRequest(_message.Message):
 
     @_builtins.property
     def timeline_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Timelines to search. Empty means all of the environment."""
+        """Timelines to search. Empty means all of the environments searched."""
 
     @_builtins.property
     def camera_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -1027,12 +1048,19 @@ class SearchIdentitiesRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """Persons seen before this time. Absent means no limit."""
 
+    @_builtins.property
+    def environment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Environments to search instead of environment_id alone, at most 50. The
+        caller must hold the scope in each. Empty means environment_id alone.
+        """
+
     def __init__(
         self,
         *,
         environment_id: _builtins.str = ...,
         embedding: _frame_pb2.Embedding | None = ...,
         image: _frame_pb2.Image | None = ...,
+        global_id: _builtins.int = ...,
         timeline_ids: _abc.Iterable[_builtins.str] | None = ...,
         camera_ids: _abc.Iterable[_builtins.str] | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
@@ -1040,14 +1068,16 @@ class SearchIdentitiesRequest(_message.Message):
         min_similarity: _builtins.float | None = ...,
         limit: _builtins.int = ...,
         model_id: _builtins.str = ...,
+        environment_ids: _abc.Iterable[_builtins.str] | None = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "embedding", b"embedding", "end_time", b"end_time", "image", b"image", "min_similarity", b"min_similarity", "query", b"query", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "embedding", b"embedding", "end_time", b"end_time", "global_id", b"global_id", "image", b"image", "min_similarity", b"min_similarity", "query", b"query", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "camera_ids", b"camera_ids", "embedding", b"embedding", "end_time", b"end_time", "environment_id", b"environment_id", "image", b"image", "limit", b"limit", "min_similarity", b"min_similarity", "model_id", b"model_id", "query", b"query", "start_time", b"start_time", "timeline_ids", b"timeline_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity", "camera_ids", b"camera_ids", "embedding", b"embedding", "end_time", b"end_time", "environment_id", b"environment_id", "environment_ids", b"environment_ids", "global_id", b"global_id", "image", b"image", "limit", b"limit", "min_similarity", b"min_similarity", "model_id", b"model_id", "page_token", b"page_token", "query", b"query", "start_time", b"start_time", "timeline_ids", b"timeline_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__min_similarity: _TypeAlias = _typing.Literal["min_similarity"]  # noqa: Y015
     _WhichOneofArgType__min_similarity: _TypeAlias = _typing.Literal["_min_similarity", b"_min_similarity"]  # noqa: Y015
-    _WhichOneofReturnType_query: _TypeAlias = _typing.Literal["embedding", "image"]  # noqa: Y015
+    _WhichOneofReturnType_query: _TypeAlias = _typing.Literal["embedding", "image", "global_id"]  # noqa: Y015
     _WhichOneofArgType_query: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_similarity) -> _WhichOneofReturnType__min_similarity | None: ...
@@ -1063,6 +1093,11 @@ class SearchIdentitiesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MATCHES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last; the 1,000 most similar persons
+    can be reached.
+    """
     @_builtins.property
     def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdentityMatch]:
         """Persons, most similar first, each once."""
@@ -1071,10 +1106,11 @@ class SearchIdentitiesResponse(_message.Message):
         self,
         *,
         matches: _abc.Iterable[Global___IdentityMatch] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["matches", b"matches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["matches", b"matches", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1088,25 +1124,128 @@ class IdentityMatch(_message.Message):
 
     IDENTITY_FIELD_NUMBER: _builtins.int
     SIMILARITY_FIELD_NUMBER: _builtins.int
+    EVIDENCE_NATS_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    CROP_FIELD_NUMBER: _builtins.int
     similarity: _builtins.float
     """Cosine similarity of the nearest prototype. Range: [-1, 1]."""
+    evidence_nats: _builtins.float
+    """What that similarity says for "the same person" in this environment, nats:
+    a log-likelihood ratio.
+    """
+    probability: _builtins.float
+    """Probability that it is the same person, if that was as likely as not
+    before. With a prior of p it is 1 / (1 + exp(-evidence_nats) (1 - p) / p).
+    Range: [0, 1].
+    """
     @_builtins.property
     def identity(self) -> Global___Identity:
         """The person."""
+
+    @_builtins.property
+    def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___MatchEvidence]:
+        """Prototypes that speak for it, most similar first; at most 3."""
+
+    @_builtins.property
+    def crop(self) -> Global___IdentityCrop:
+        """Best picture of the person; GetIdentityCrop reads it. Absent without one."""
 
     def __init__(
         self,
         *,
         identity: Global___Identity | None = ...,
         similarity: _builtins.float = ...,
+        evidence_nats: _builtins.float = ...,
+        probability: _builtins.float = ...,
+        evidence: _abc.Iterable[Global___MatchEvidence] | None = ...,
+        crop: Global___IdentityCrop | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["crop", b"crop", "identity", b"identity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity", "similarity", b"similarity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crop", b"crop", "evidence", b"evidence", "evidence_nats", b"evidence_nats", "identity", b"identity", "probability", b"probability", "similarity", b"similarity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IdentityMatch: _TypeAlias = IdentityMatch  # noqa: Y015
+
+@_typing.final
+class MatchEvidence(_message.Message):
+    """One look of a person that resembles the query."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROTOTYPE_ID_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    CAMERA_ID_FIELD_NUMBER: _builtins.int
+    CAPTURE_TIME_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    CROP_COUNT_FIELD_NUMBER: _builtins.int
+    prototype_id: _builtins.int
+    """The prototype, never reused. Range: >= 1."""
+    similarity: _builtins.float
+    """Cosine similarity to the query. Range: [-1, 1]."""
+    camera_id: _builtins.str
+    """Camera that saw the look."""
+    crop_count: _builtins.int
+    """Crops that the look is the mean of. Range: >= 1."""
+    @_builtins.property
+    def capture_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was seen last, UTC."""
+
+    @_builtins.property
+    def position(self) -> _geometry_pb2.FloorPosition:
+        """Where the person stood then, as that camera saw it. Absent if unknown."""
+
+    def __init__(
+        self,
+        *,
+        prototype_id: _builtins.int = ...,
+        similarity: _builtins.float = ...,
+        camera_id: _builtins.str = ...,
+        capture_time: _timestamp_pb2.Timestamp | None = ...,
+        position: _geometry_pb2.FloorPosition | None = ...,
+        crop_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["capture_time", b"capture_time", "position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "capture_time", b"capture_time", "crop_count", b"crop_count", "position", b"position", "prototype_id", b"prototype_id", "similarity", b"similarity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MatchEvidence: _TypeAlias = MatchEvidence  # noqa: Y015
+
+@_typing.final
+class IdentityCrop(_message.Message):
+    """Where a picture of a person comes from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMERA_ID_FIELD_NUMBER: _builtins.int
+    CAPTURE_TIME_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
+    camera_id: _builtins.str
+    """Camera that took it."""
+    quality: _builtins.float
+    """Quality. Range: [0, 1]."""
+    @_builtins.property
+    def capture_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was taken, UTC."""
+
+    def __init__(
+        self,
+        *,
+        camera_id: _builtins.str = ...,
+        capture_time: _timestamp_pb2.Timestamp | None = ...,
+        quality: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["capture_time", b"capture_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "capture_time", b"capture_time", "quality", b"quality"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IdentityCrop: _TypeAlias = IdentityCrop  # noqa: Y015
 
 @_typing.final
 class GetIdentityRequest(_message.Message):
@@ -1171,6 +1310,7 @@ class ListIdentitiesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     INCLUDE_MERGED_FIELD_NUMBER: _builtins.int
+    INCLUDE_EXPIRED_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
     timeline_id: _builtins.str
@@ -1181,6 +1321,8 @@ class ListIdentitiesRequest(_message.Message):
     """next_page_token of the page before. Empty for the first page."""
     include_merged: _builtins.bool
     """Whether to include identities that were merged into others."""
+    include_expired: _builtins.bool
+    """Whether to include identities whose retention has ended."""
     def __init__(
         self,
         *,
@@ -1189,10 +1331,11 @@ class ListIdentitiesRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         include_merged: _builtins.bool = ...,
+        include_expired: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment_id", b"environment_id", "include_merged", b"include_merged", "page_size", b"page_size", "page_token", b"page_token", "timeline_id", b"timeline_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment_id", b"environment_id", "include_expired", b"include_expired", "include_merged", b"include_merged", "page_size", b"page_size", "page_token", b"page_token", "timeline_id", b"timeline_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

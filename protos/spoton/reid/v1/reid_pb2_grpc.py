@@ -137,7 +137,8 @@ class ReidServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SearchIdentities(self, request, context):
-        """Finds persons who look like an image or a vector.
+        """Finds persons who look like an image, a vector or a known person, in one
+        environment or several that the caller may search.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

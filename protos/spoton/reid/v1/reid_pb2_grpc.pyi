@@ -56,7 +56,9 @@ class ReidServiceStub:
     newer epoch has taken the timeline.
     """
     SearchIdentities: _grpc.UnaryUnaryMultiCallable[_reid_pb2.SearchIdentitiesRequest, _reid_pb2.SearchIdentitiesResponse]
-    """Finds persons who look like an image or a vector."""
+    """Finds persons who look like an image, a vector or a known person, in one
+    environment or several that the caller may search.
+    """
     GetIdentity: _grpc.UnaryUnaryMultiCallable[_reid_pb2.GetIdentityRequest, _reid_pb2.GetIdentityResponse]
     """Reads one person."""
     ListIdentities: _grpc.UnaryUnaryMultiCallable[_reid_pb2.ListIdentitiesRequest, _reid_pb2.ListIdentitiesResponse]
@@ -101,7 +103,9 @@ class ReidServiceAsyncStub(ReidServiceStub):
     newer epoch has taken the timeline.
     """
     SearchIdentities: _aio.UnaryUnaryMultiCallable[_reid_pb2.SearchIdentitiesRequest, _reid_pb2.SearchIdentitiesResponse]  # type: ignore[assignment]
-    """Finds persons who look like an image or a vector."""
+    """Finds persons who look like an image, a vector or a known person, in one
+    environment or several that the caller may search.
+    """
     GetIdentity: _aio.UnaryUnaryMultiCallable[_reid_pb2.GetIdentityRequest, _reid_pb2.GetIdentityResponse]  # type: ignore[assignment]
     """Reads one person."""
     ListIdentities: _aio.UnaryUnaryMultiCallable[_reid_pb2.ListIdentitiesRequest, _reid_pb2.ListIdentitiesResponse]  # type: ignore[assignment]
@@ -179,7 +183,9 @@ class ReidServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reid_pb2.SearchIdentitiesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reid_pb2.SearchIdentitiesResponse, _abc.Awaitable[_reid_pb2.SearchIdentitiesResponse]]:
-        """Finds persons who look like an image or a vector."""
+        """Finds persons who look like an image, a vector or a known person, in one
+        environment or several that the caller may search.
+        """
 
     @_abc_1.abstractmethod
     def GetIdentity(
