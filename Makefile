@@ -9,7 +9,7 @@ EVAL_ARGS = $(foreach one,ONLY MODES SEEDS SECONDS FLOOR TRACKER OUTPUT COMPARE,
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-test install-generator demo run test test-timescale check protos bench eval eval-models models fit lock clean
+.PHONY: help install install-dev install-test install-generator demo run test test-attacks test-timescale check protos permissions bench eval eval-models models fit lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -35,6 +35,9 @@ run: install ## Run stores and services until Ctrl-C
 test: install-test ## Run all tests; ARGS="-k name" goes to pytest
 	@scripts/test.sh $(ARGS)
 
+test-attacks: install-dev ## Run the attacks, which are part of `make test` too; each must be refused
+	@$(BIN)/python -m pytest tests/attacks $(ARGS)
+
 test-timescale: install-dev ## Run the tests of history on a TimescaleDB: DSN=postgresql://…
 	@: $${DSN:?names a TimescaleDB whose user may make databases}
 	@SPOTON_TEST_TIMESCALE_DSN="$$DSN" $(BIN)/python -m pytest tests/integration/analytics $(ARGS)
@@ -45,11 +48,16 @@ check: install-dev install-generator ## Check format, lint, types, imports and p
 protos: install-generator ## Generate the code beside the protos
 	@scripts/protos.sh .venv-protos/bin
 
-bench: install-test ## Measure mesh, trackers, history, analytics and identities; writes build/bench*.json
+permissions: install-dev ## Write the tables of docs/permissions.md from the protos
+	@$(BIN)/python -m scripts.permissions
+
+bench: install-test ## Measure mesh, trackers, history, analytics, identities and gateway; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.analytics
 	@$(BIN)/python -m tests.bench.identities
+	@$(BIN)/python -m tests.bench.gateway
+	@$(BIN)/python -m tests.bench.guard
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)

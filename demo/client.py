@@ -6,10 +6,10 @@ raises `grpc.aio.AioRpcError`, whose details are one sentence for a person.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc import aio
@@ -63,18 +63,72 @@ class CalibratedCamera:
     calibration: environment_pb2.Calibration
 
 
+class _Authorized(aio.UnaryUnaryClientInterceptor):
+    """Adds an access token to calls with one answer."""
+
+    def __init__(self, access_token: Callable[[], str]) -> None:
+        self._access_token = access_token
+
+    async def intercept_unary_unary(
+        self,
+        continuation: Callable[[aio.ClientCallDetails, Any], Any],
+        client_call_details: aio.ClientCallDetails,
+        request: Any,
+    ) -> Any:
+        """Make the call with the token."""
+        details = _with_token(client_call_details, self._access_token())
+        return await continuation(details, request)
+
+
+class _AuthorizedStream(aio.UnaryStreamClientInterceptor):
+    """Adds an access token to calls with many answers."""
+
+    def __init__(self, access_token: Callable[[], str]) -> None:
+        self._access_token = access_token
+
+    async def intercept_unary_stream(
+        self,
+        continuation: Callable[[aio.ClientCallDetails, Any], Any],
+        client_call_details: aio.ClientCallDetails,
+        request: Any,
+    ) -> Any:
+        """Make the call with the token."""
+        details = _with_token(client_call_details, self._access_token())
+        return await continuation(details, request)
+
+
+def _with_token(details: aio.ClientCallDetails, token: str) -> aio.ClientCallDetails:
+    """Return the details of a call with a token in its metadata."""
+    metadata = aio.Metadata(
+        *(details.metadata or ()), ("authorization", f"Bearer {token}")
+    )
+    return aio.ClientCallDetails(
+        details.method,
+        details.timeout,
+        metadata,
+        details.credentials,
+        details.wait_for_ready,
+    )
+
+
 @asynccontextmanager
-async def connected(addresses: Mapping[str, str]) -> AsyncIterator[Mesh]:
+async def connected(
+    addresses: Mapping[str, str], access_token: Callable[[], str]
+) -> AsyncIterator[Mesh]:
     """Connect to the services while a block runs.
 
     Args:
         addresses: `host:port` by name of the service.
+        access_token: Returns a token that is valid now; asked before each call.
     """
+    interceptors = [_Authorized(access_token), _AuthorizedStream(access_token)]
     options = [("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES)]
     async with AsyncExitStack() as channels:
 
         async def channel(name: str) -> aio.Channel:
-            opened = aio.insecure_channel(addresses[name], options=options)
+            opened = aio.insecure_channel(
+                addresses[name], options=options, interceptors=interceptors
+            )
             return await channels.enter_async_context(opened)
 
         yield Mesh(

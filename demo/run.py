@@ -11,6 +11,7 @@ from demo.analytics import ask, draw_heatmap, history_table
 from demo.checks import expected_problems, problems
 from demo.client import Mesh, connected, list_zones
 from demo.floor_picture import draw_floor
+from demo.login import curl_lines, password_lines
 from demo.models import fetch_models
 from demo.options import MEDIA_VARIABLE, Options
 from demo.report import (
@@ -41,10 +42,12 @@ async def run(options: Options, console: Console) -> int:
     console.print(f"Starting stores and services in {options.home} ...")
     async with running(options.home, ports_from_environment(os.environ)) as stack:
         console.print(f"All healthy after {stack.start_s:.1f} s.")
+        for line in password_lines(stack.admin_password):
+            console.print(line, soft_wrap=True, markup=False)
         wrong = await _run_all(stack, options, console)
         _print_summary(console, wrong)
         if not options.once:
-            _print_addresses(console, stack.addresses, list(wrong))
+            _print_addresses(console, stack, list(wrong))
             await _stay_up(stack)
         return 1 if any(wrong.values()) else 0
 
@@ -54,7 +57,9 @@ async def _run_all(
 ) -> dict[str, list[str]]:
     """Run every environment, and return what is wrong with each."""
     wrong = {}
-    async with connected(stack.addresses) as mesh:
+    async with connected(
+        stack.addresses, lambda: stack.keys.operator_token("demo")
+    ) as mesh:
         for environment in options.environments:
             console.rule(environment.environment_id)
             outcome = await track(mesh, environment, options, console)
@@ -179,16 +184,20 @@ def _print_summary(console: Console, wrong: Mapping[str, list[str]]) -> None:
 
 
 def _print_addresses(
-    console: Console, addresses: Mapping[str, str], environment_ids: list[str]
+    console: Console, stack: Stack, environment_ids: list[str]
 ) -> None:
     """Print where everything is, and a call that works."""
     console.print("\nEverything stays up; Ctrl-C ends it.")
-    for name, address in addresses.items():
+    for name, address in stack.addresses.items():
         console.print(f"  {name:10} {address}")
     console.print("Try, in another terminal:")
+    for http in stack.http.values():
+        for line in curl_lines(http, environment_ids[0], stack.admin_password):
+            console.print(f"  {line}", soft_wrap=True, markup=False)
     request = f'{{"environment_id": "{environment_ids[0]}"}}'
     console.print(
-        f"  grpcurl -plaintext -d '{request}' {addresses['pipeline']} "
+        '  grpcurl -plaintext -H "authorization: Bearer $(python -m stack token)" '
+        f"-d '{request}' {stack.addresses['pipeline']} "
         "spoton.pipeline.v1.PipelineService/ListSessions",
         soft_wrap=True,
         highlight=False,

@@ -14,6 +14,8 @@ step "import contracts"
 .venv/bin/lint-imports
 step "generated code matches the protos"
 scripts/protos-unchanged.sh
+step "the table of permissions"
+.venv/bin/python -m scripts.permissions --check
 step "buf"
 scripts/buf.sh .venv-protos/bin
 step "the client package on its oldest protobuf and grpcio"

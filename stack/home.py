@@ -51,6 +51,11 @@ class Home:
         return self.root / "credentials.json"
 
     @property
+    def mesh_keys(self) -> Path:
+        """Keys by which services prove who they are, readable by their owner only."""
+        return self.root / "mesh"
+
+    @property
     def supervisor_configuration(self) -> Path:
         """What supervisord runs; it has secrets, so its owner only reads it."""
         return self.root / "supervisord.conf"

@@ -5,20 +5,23 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from stack.admin import create_admin
 from stack.home import Home, StackError
 from stack.leftovers import end_leftovers
+from stack.mesh_keys import MeshKeys, load_or_create_mesh_keys
 from stack.ports import Ports, require_free
 from stack.programs import (
     Program,
     Stores,
+    account_variables,
     open_stores,
     service_program,
     store_program,
 )
-from stack.services import SERVICES, Service
+from stack.services import GATEWAY, SERVICES, Service
 from stack.stores.store import StoreError
 from stack.supervisor import Supervisor
 
@@ -37,19 +40,25 @@ class Stack:
         home: Its directory.
         addresses: By name of the service: `host:port` of its RPCs.
         metrics: By name of the service: `host:port` of its metrics.
+        http: By name of the service: `host:port` where it answers HTTP.
         stores: The stores, with their secrets.
+        keys: The keys of the services and of the operator.
         supervisor: Knows the processes.
         start_s: How long it took until all was healthy, seconds.
         process: supervisord.
+        admin_password: Of the administrator, if this start made one; kept nowhere.
     """
 
     home: Home
     addresses: Mapping[str, str]
     metrics: Mapping[str, str]
+    http: Mapping[str, str]
     stores: Stores
+    keys: MeshKeys
     supervisor: Supervisor
     start_s: float
     process: subprocess.Popen[bytes]
+    admin_password: str | None = field(repr=False)
 
     async def wait_until_stopped(self) -> None:
         """Return when the supervisor has ended, as after `stack down`."""
@@ -79,12 +88,17 @@ async def running(
         require_free(ports.all())
         stores = open_stores(home, ports, services)
         await _prepare(stores)
-        layers = _layers(ports, stores, services, home.media)
+        keys = load_or_create_mesh_keys(home.mesh_keys, services)
+        layers = _layers(ports, stores, keys, services, home.media)
         supervisor = Supervisor(home)
         supervisor.configure([program for layer in layers for program in layer])
         process = supervisor.launch()
         try:
             await _bring_up(home, supervisor, process, stores, services, layers)
+            admin_password = None
+            if GATEWAY in services:
+                gateway = stores.variables(GATEWAY, services[GATEWAY])
+                admin_password = await create_admin(home, gateway)
             yield Stack(
                 home=home,
                 addresses={
@@ -93,10 +107,13 @@ async def running(
                 metrics={
                     name: _address(ports.metrics[name].number) for name in services
                 },
+                http={name: _address(port.number) for name, port in ports.http.items()},
                 stores=stores,
+                keys=keys,
                 supervisor=supervisor,
                 start_s=time.monotonic() - started,
                 process=process,
+                admin_password=admin_password,
             )
         finally:
             _end(process)
@@ -106,13 +123,26 @@ async def running(
 
 
 def _layers(
-    ports: Ports, stores: Stores, services: Mapping[str, Service], media: Path
+    ports: Ports,
+    stores: Stores,
+    keys: MeshKeys,
+    services: Mapping[str, Service],
+    media: Path,
 ) -> tuple[Sequence[Program], Sequence[Program]]:
     """Return the programs of the stores, and those that need them provisioned."""
+    accounts = account_variables(ports, stores) if GATEWAY in services else {}
     return (
         [store_program(store) for store in stores.all()],
         [
-            service_program(name, service, ports, stores, media)
+            service_program(
+                name,
+                service,
+                ports,
+                stores,
+                keys,
+                media,
+                {} if name == GATEWAY else accounts,
+            )
             for name, service in services.items()
         ],
     )

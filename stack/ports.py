@@ -3,7 +3,7 @@
 import random
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
 
@@ -13,6 +13,7 @@ from stack.stores.seaweedfs import PEER_PORTS
 
 BASE_VARIABLE = "SPOTON_PORT_BASE"
 DEFAULT_BASE = 7100
+_HTTP_OFFSET = -1
 _METRICS_OFFSET = 100
 _STORES_OFFSET = 200
 _PEERS_OFFSET = 210
@@ -48,16 +49,18 @@ class Ports:
         metrics: By name of the service: where it shows its metrics.
         stores: By name of the store.
         seaweedfs_peers: Where the parts of SeaweedFS meet each other.
+        http: By name of the service: where it answers HTTP.
     """
 
     services: Mapping[str, Port]
     metrics: Mapping[str, Port]
     stores: Mapping[str, Port]
     seaweedfs_peers: tuple[Port, ...]
+    http: Mapping[str, Port] = field(default_factory=dict)
 
     def all(self) -> tuple[Port, ...]:
         """Return every port of the stack."""
-        named = (self.services, self.metrics, self.stores)
+        named = (self.services, self.metrics, self.stores, self.http)
         ports = [port for group in named for port in group.values()]
         return (*ports, *self.seaweedfs_peers)
 
@@ -88,6 +91,11 @@ def ports_from_environment(variables: Mapping[str, str]) -> Ports:
         seaweedfs_peers=tuple(
             Port(number, BASE_VARIABLE)
             for number in range(first_peer, first_peer + PEER_PORTS)
+        ),
+        http=named(
+            (name for name, service in SERVICES.items() if service.http),
+            _HTTP_OFFSET,
+            "_HTTP_PORT",
         ),
     )
     _require_different(ports)

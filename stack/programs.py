@@ -9,11 +9,13 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services.common.access_tokens import DEFAULT_ISSUER
 from stack.credentials import Credentials, load_or_create
 from stack.home import Home
+from stack.mesh_keys import MeshKeys
 from stack.ports import Ports
 from stack.provisioning import BUCKET, DATABASE, provision_postgres
-from stack.services import Service, network_variables
+from stack.services import GATEWAY, Service, network_variables
 from stack.stores.postgres import Postgres, role_dsn
 from stack.stores.seaweedfs import SeaweedFS
 from stack.stores.store import Store
@@ -79,6 +81,8 @@ class Stores:
             variables[f"{prefix}_POSTGRES_DSN"] = dsn
         if service.redis:
             variables[f"{prefix}_REDIS_URL"] = self.valkey.url
+        if service.secret:
+            variables[f"{prefix}_SECRET"] = self.credentials[f"secret-{name}"]
         if service.s3:
             variables[f"{prefix}_S3_ENDPOINT"] = self.seaweedfs.endpoint
             variables[f"{prefix}_S3_BUCKET"] = BUCKET
@@ -92,7 +96,8 @@ def open_stores(home: Home, ports: Ports, services: Mapping[str, Service]) -> St
     roles = [
         f"postgres-{name}" for name, service in services.items() if service.postgres
     ]
-    names = ["postgres", "valkey", "s3-secret-key", *roles]
+    secrets = [f"secret-{name}" for name, service in services.items() if service.secret]
+    names = ["postgres", "valkey", "s3-secret-key", *roles, *secrets]
     credentials = load_or_create(home.credentials, names)
     numbers = {name: port.number for name, port in ports.stores.items()}
     peers = tuple(port.number for port in ports.seaweedfs_peers)
@@ -112,6 +117,18 @@ def open_stores(home: Home, ports: Ports, services: Mapping[str, Service]) -> St
     )
 
 
+def account_variables(ports: Ports, stores: Stores) -> dict[str, str]:
+    """Return the variables that tell a service whom the gateway's accounts let in."""
+    return {
+        "SPOTON_MESH_ACCESS_ISSUER": DEFAULT_ISSUER,
+        "SPOTON_MESH_ACCESS_KEYS_URL": (
+            f"http://127.0.0.1:{ports.http[GATEWAY].number}/.well-known/jwks.json"
+        ),
+        "SPOTON_MESH_REVOCATIONS_URL": stores.valkey.url,
+        "SPOTON_MESH_AUDIT_ADDRESS": f"127.0.0.1:{ports.services[GATEWAY].number}",
+    }
+
+
 def store_program(store: Store) -> Program:
     """Describe the process of a store."""
     command = tuple(store.command())
@@ -120,10 +137,17 @@ def store_program(store: Store) -> Program:
 
 
 def service_program(
-    name: str, service: Service, ports: Ports, stores: Stores, media: Path
+    name: str,
+    service: Service,
+    ports: Ports,
+    stores: Stores,
+    keys: MeshKeys,
+    media: Path,
+    accounts: Mapping[str, str],
 ) -> Program:
-    """Describe the process of a service."""
-    variables = network_variables(name, service, ports)
+    """Describe the process of a service; `accounts` as in `account_variables`."""
+    variables = network_variables(name, service, ports) | dict(accounts)
+    variables |= keys.variables(name)
     variables |= stores.variables(name, service)
     media_variable = f"SPOTON_{name.upper()}_MEDIA_DIR"
     if service.media and media_variable not in os.environ:

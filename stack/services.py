@@ -18,6 +18,8 @@ class Service:
         redis: Whether it reads or writes the event stream.
         s3: Whether it stores objects.
         media: Whether it reads recordings.
+        secret: Whether it seals something with a secret of its own.
+        http: Whether it answers HTTP, on the first port of the stack.
         peers: Services that it calls.
     """
 
@@ -26,14 +28,19 @@ class Service:
     redis: bool = False
     s3: bool = False
     media: bool = False
+    secret: bool = False
+    http: bool = False
     peers: tuple[str, ...] = ()
 
+
+GATEWAY = "gateway"
+"""The service with accounts."""
 
 SERVICES: Mapping[str, Service] = {
     "detector": Service("services.detector"),
     "reid": Service("services.reid", postgres=True, redis=True, s3=True),
     "tracker": Service("services.tracker"),
-    "mapper": Service("services.mapper", postgres=True, redis=True),
+    "mapper": Service("services.mapper", postgres=True, redis=True, secret=True),
     "pipeline": Service(
         "services.pipeline",
         postgres=True,
@@ -43,6 +50,14 @@ SERVICES: Mapping[str, Service] = {
     ),
     "analytics": Service(
         "services.analytics", postgres=True, redis=True, peers=("mapper",)
+    ),
+    GATEWAY: Service(
+        "services.gateway",
+        postgres=True,
+        redis=True,
+        secret=True,
+        http=True,
+        peers=("detector", "reid", "tracker", "mapper", "pipeline", "analytics"),
     ),
 }
 
@@ -54,6 +69,9 @@ def network_variables(name: str, service: Service, ports: "Ports") -> dict[str, 
         f"{prefix}_LISTEN": f"127.0.0.1:{ports.services[name].number}",
         f"{prefix}_METRICS_LISTEN": f"127.0.0.1:{ports.metrics[name].number}",
     }
+    if service.http:
+        address = f"127.0.0.1:{ports.http[name].number}"
+        variables[f"{prefix}_HTTP_LISTEN"] = address
     for peer in service.peers:
         address = f"127.0.0.1:{ports.services[peer].number}"
         variables[f"{prefix}_{peer.upper()}_ADDRESS"] = address

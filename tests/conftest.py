@@ -5,6 +5,7 @@
 stop, kill and start them again.
 """
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -23,6 +24,9 @@ from stack.stores.process import StoreProcess
 from stack.stores.seaweedfs import PEER_PORTS, S3Access, SeaweedFS
 from stack.stores.store import Store, StoreError
 from stack.stores.valkey import Valkey
+
+# Services that tests start alone are not authenticated; a stack chooses otherwise.
+os.environ.setdefault("SPOTON_MESH_OPEN_LOOPBACK", "true")
 
 _START_ATTEMPTS = 3
 

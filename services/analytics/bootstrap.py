@@ -22,7 +22,7 @@ from services.analytics.service.presence import Presence
 from services.analytics.supervisor import Supervisor, drop_old_positions
 from services.common.drain import DrainSignal
 from services.common.event_log import EventLog
-from services.common.grpc_client import open_channel
+from services.common.grpc_client import open_peer
 from services.common.grpc_server import Register, serve
 from services.common.postgres import migrate, open_pool
 from services.common.redis_client import open_redis
@@ -51,7 +51,7 @@ async def open_worker(config: AnalyticsConfig) -> AsyncIterator[Worker]:
     )
     async with (
         open_pool(config.postgres_dsn, SCHEMA, max_size=config.connections) as pool,
-        open_channel(config.mapper_address) as mapper,
+        open_peer(config.server.mesh, "mapper", config.mapper_address) as mapper,
         open_redis(config.redis_url) as redis,
     ):
         leases = PostgresLeaseStore(pool, config.lease_s)

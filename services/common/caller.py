@@ -12,6 +12,19 @@ EVERY_ENVIRONMENT = "*"
 """Key of the grants that hold in every environment, and outside of all."""
 
 
+class _EveryScope(frozenset[str]):
+    """A set that holds every scope, also those that are declared later."""
+
+    __slots__ = ()
+
+    def __contains__(self, scope: object) -> bool:
+        return isinstance(scope, str)
+
+
+EVERY_SCOPE: frozenset[str] = _EveryScope()
+"""Scopes of a caller who may do everything; never sent in a claim."""
+
+
 class CallerKind(StrEnum):
     """What kind of account calls."""
 

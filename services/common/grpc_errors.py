@@ -50,7 +50,7 @@ _log = structlog.get_logger(__name__)
 
 def status_from_error(error: SpotOnError) -> status_pb2.Status:
     """Return the status that tells `error` to a client, field violation included."""
-    status = status_pb2.Status(code=_code(error).value[0], message=error.message)
+    status = status_pb2.Status(code=code_of(error).value[0], message=error.message)
     if error.field:
         violation = error_details_pb2.BadRequest.FieldViolation(
             field=error.field, description=error.message
@@ -60,7 +60,7 @@ def status_from_error(error: SpotOnError) -> status_pb2.Status:
     return status
 
 
-def _code(error: SpotOnError) -> grpc.StatusCode:
+def code_of(error: SpotOnError) -> grpc.StatusCode:
     """Return the status of an error's class, or of the nearest base in the table."""
     known = (_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
     return next(known, grpc.StatusCode.INTERNAL)
@@ -132,7 +132,7 @@ async def _abort(method: str, context: Context, error: Exception) -> NoReturn:
     if isinstance(error, SpotOnError):
         status = status_from_error(error)
         details = ((_DETAILS_KEY, status.SerializeToString()),)
-        await context.abort(_code(error), status.message, details)
+        await context.abort(code_of(error), status.message, details)
     request_id = uuid.uuid4().hex
     _log.error("call failed", method=method, request_id=request_id, exc_info=error)
     message = f"internal error, request {request_id}"

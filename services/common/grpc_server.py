@@ -6,21 +6,24 @@ import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
+import grpc
 import structlog
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.common.auth import LoopbackPolicy, ScopeInterceptor
+from services.common.auth import ScopeInterceptor
 from services.common.drain import DrainSignal
 from services.common.grpc_errors import ErrorInterceptor
+from services.common.mesh.guard import open_guard
+from services.common.mesh.policy import LoopbackPolicy, Policy
+from services.common.mesh.settings import MeshSettings
+from services.common.mesh.tls import server_credentials
+from services.common.message_size import MAX_MESSAGE_BYTES
 from services.common.metrics import CallMetricsInterceptor, serve_metrics
 
 Register = Callable[[aio.Server], Sequence[str]]
 """Adds servicers to a server and returns the full names of their services."""
-
-MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-"""Largest message of any RPC: an uncompressed 4K picture fits, little else does."""
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -41,11 +44,13 @@ class ServerSettings:
     Attributes:
         listen: Address of the RPCs, `host:port`.
         metrics_listen: Address of the Prometheus metrics, `host:port`.
+        mesh: Whom it believes, and how it proves itself.
         drain_grace_s: Time for streams to move away when the service stops, seconds.
     """
 
     listen: str
     metrics_listen: str
+    mesh: MeshSettings
     drain_grace_s: float = 10.0
 
 
@@ -65,13 +70,18 @@ class Health:
 
 
 async def start_server(
-    listen: str, register: Register
+    listen: str,
+    register: Register,
+    guard: ScopeInterceptor,
+    credentials: grpc.ServerCredentials | None = None,
 ) -> tuple[aio.Server, int, Health]:
     """Start answering on `listen`, reported as not serving yet.
 
     Args:
         listen: Address, `host:port`; port 0 takes a free one.
         register: Adds the servicers.
+        guard: Decides who may call what.
+        credentials: For mutual TLS; None for plain text.
 
     Returns:
         The server, the port that it took, and its health.
@@ -83,7 +93,7 @@ async def start_server(
         interceptors=(
             CallMetricsInterceptor(),
             ErrorInterceptor(),
-            ScopeInterceptor(LoopbackPolicy()),
+            guard,
         ),
         options=_OPTIONS,
     )
@@ -94,7 +104,10 @@ async def start_server(
     reflection.enable_server_reflection(names, server)
     await service_health.set_serving(False)
     try:
-        port = server.add_insecure_port(listen)
+        if credentials is None:
+            port = server.add_insecure_port(listen)
+        else:
+            port = server.add_secure_port(listen, credentials)
     except RuntimeError as error:
         raise OSError(f"cannot listen on {listen}: {error}") from error
     await server.start()
@@ -122,8 +135,14 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told_to_stop.set)
-    with serve_metrics(settings.metrics_listen):
-        server, port, service_health = await start_server(settings.listen, register)
+    tls = settings.mesh.tls
+    credentials = None if tls is None else server_credentials(tls)
+    async with contextlib.AsyncExitStack() as stack:
+        guard = await stack.enter_async_context(open_guard(settings.mesh))
+        stack.enter_context(serve_metrics(settings.metrics_listen))
+        server, port, service_health = await start_server(
+            settings.listen, register, guard, credentials
+        )
         _log.info("listening", address=settings.listen, port=port)
         try:
             if ready is not None and not await _ready_first(ready(), told_to_stop):
@@ -153,13 +172,20 @@ async def _ready_first(
 
 
 @contextlib.asynccontextmanager
-async def running_server(register: Register) -> AsyncIterator[str]:
+async def running_server(
+    register: Register, policy: Policy | None = None
+) -> AsyncIterator[str]:
     """Serve on a free loopback port while the context is open.
+
+    Args:
+        register: Adds the servicers.
+        policy: Finds out who calls; None believes everyone on this machine.
 
     Yields:
         The address to call.
     """
-    server, port, service_health = await start_server("127.0.0.1:0", register)
+    guard = ScopeInterceptor(policy or LoopbackPolicy())
+    server, port, service_health = await start_server("127.0.0.1:0", register, guard)
     await service_health.set_serving(True)
     try:
         yield f"127.0.0.1:{port}"

@@ -5,10 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
+from cryptography.fernet import MultiFernet
 from grpc import aio
 
 from services.common.drain import DrainSignal
 from services.common.grpc_server import serve
+from services.common.outgoing.policy import AddressPolicy
 from services.common.postgres import migrate, open_pool
 from services.mapper.adapters.changes import changed_environments
 from services.mapper.adapters.store import SCHEMA, VERSIONS, Store
@@ -16,6 +18,7 @@ from services.mapper.config import MapperConfig
 from services.mapper.grpc_api import UseCases, registration
 from services.mapper.service.calibration_import import CalibrationImport
 from services.mapper.service.calibrations import Calibrations
+from services.mapper.service.camera_sources import CameraSources
 from services.mapper.service.cameras import Cameras
 from services.mapper.service.environments import Environments
 from services.mapper.service.exchange import Exchange
@@ -40,19 +43,31 @@ class Mapper:
 
 
 @contextlib.asynccontextmanager
-async def open_mapper(postgres_dsn: str, drain: DrainSignal) -> AsyncIterator[Mapper]:
+async def open_mapper(
+    postgres_dsn: str,
+    drain: DrainSignal,
+    sources: AddressPolicy | None = None,
+    cipher: MultiFernet | None = None,
+) -> AsyncIterator[Mapper]:
     """Wire the mapper and follow its store while the context is open.
 
     Succeeds while PostgreSQL is away.
+
+    Args:
+        postgres_dsn: Connection string of PostgreSQL.
+        drain: When streams are to move away.
+        sources: Which addresses cameras may have; None allows none.
+        cipher: What their credentials are encrypted with; None keeps none.
     """
     async with open_pool(postgres_dsn, SCHEMA) as pool, asyncio.TaskGroup() as tasks:
-        store = Store(pool)
+        store = Store(pool, cipher)
+        camera_sources = CameraSources(sources or AddressPolicy())
         cache = GeometryCache(store)
         projection = Projection(cache)
         use_cases = UseCases(
             environments=Environments(store, cache),
-            exchange=Exchange(store, cache),
-            cameras=Cameras(store, cache),
+            exchange=Exchange(store, cache, camera_sources),
+            cameras=Cameras(store, cache, camera_sources),
             zones=Zones(store),
             tripwires=Tripwires(store),
             calibrations=Calibrations(store, cache, projection),
@@ -74,5 +89,7 @@ async def run(config: MapperConfig) -> None:
     drain = DrainSignal(
         grace_s=config.server.drain_grace_s, max_stream_age_s=config.max_stream_age_s
     )
-    async with open_mapper(config.postgres_dsn, drain) as mapper:
+    async with open_mapper(
+        config.postgres_dsn, drain, config.sources, config.cipher
+    ) as mapper:
         await serve(config.server, mapper.register, drain, ready=lambda: mapper.ready)

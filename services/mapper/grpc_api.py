@@ -7,6 +7,7 @@ from typing import Any
 from grpc import aio
 
 from services.common.answer_stream import answer_in_order
+from services.common.auth import current_caller
 from services.common.drain import DrainSignal
 from services.mapper.convert.calibration_import import (
     calibration_source_from_proto,
@@ -115,8 +116,9 @@ class MapperServicer(mapper_pb2_grpc.MapperServiceServicer):
     async def ListEnvironments(
         self, request: pb.ListEnvironmentsRequest, context: Context
     ) -> pb.ListEnvironmentsResponse:
-        """Return a page of environments."""
-        page = await self._do.environments.list(page_from_proto(request))
+        """Return a page of the environments that the caller may read."""
+        readable = current_caller().environments("environments:read")
+        page = await self._do.environments.list(page_from_proto(request), readable)
         return pb.ListEnvironmentsResponse(
             environments=map(environment_to_proto, page.entries),
             next_page_token=page.next_page_token,
@@ -205,6 +207,18 @@ class MapperServicer(mapper_pb2_grpc.MapperServiceServicer):
         ids = ids_from_proto(request, "camera_id")
         await self._do.cameras.delete(*ids, etag_from_proto(request.etag, "etag"))
         return pb.DeleteCameraResponse()
+
+    async def GetCameraCredentials(
+        self, request: pb.GetCameraCredentialsRequest, context: Context
+    ) -> pb.GetCameraCredentialsResponse:
+        """Return what a camera's address is opened with."""
+        ids = ids_from_proto(request, "camera_id")
+        url, kept = await self._do.cameras.credentials(*ids)
+        return pb.GetCameraCredentialsResponse(
+            url=url,
+            username=kept.username if kept else "",
+            password=kept.password if kept else "",
+        )
 
     async def CreateZone(
         self, request: pb.CreateZoneRequest, context: Context

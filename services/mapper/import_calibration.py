@@ -1,16 +1,18 @@
 """Calibrate cameras from files: `python -m services.mapper.import_calibration`.
 
-A client of `ImportCalibrations`, which reads the files and does all the rest.
+A client of `ImportCalibrations`, which reads the files and does all the rest. The
+variable SPOTON_ACCESS_TOKEN holds the token to call with.
 """
 
 import argparse
 import asyncio
+import os
 import sys
 from pathlib import Path
 
 from grpc import aio
 
-from services.common.grpc_client import open_channel
+from services.common.grpc_client import access_token_from, open_channel
 from services.common.grpc_errors import error_from_rpc
 from services.mapper.config import DEFAULT_PORT
 from spoton.mapper.v1 import mapper_pb2, mapper_pb2_grpc
@@ -92,7 +94,7 @@ def _request(options: argparse.Namespace) -> mapper_pb2.ImportCalibrationsReques
 async def _import(
     address: str, request: mapper_pb2.ImportCalibrationsRequest
 ) -> mapper_pb2.ImportCalibrationsResponse:
-    async with open_channel(address) as channel:
+    async with open_channel(address, access_token_from(os.environ)) as channel:
         stub = mapper_pb2_grpc.MapperServiceStub(channel)
         return await stub.ImportCalibrations(request, timeout=_TIMEOUT_S)
 

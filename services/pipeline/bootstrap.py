@@ -10,7 +10,7 @@ from pathlib import Path
 
 from services.common.drain import DrainSignal
 from services.common.event_log import EventLog
-from services.common.grpc_client import open_channel
+from services.common.grpc_client import open_peer
 from services.common.grpc_server import Register, serve
 from services.common.postgres import migrate, open_pool
 from services.common.redis_client import open_redis
@@ -50,7 +50,7 @@ async def wired(
     """
     async with (
         open_pool(config.postgres_dsn, SCHEMA) as pool,
-        open_channel(config.peers.mapper) as mapper,
+        open_peer(config.server.mesh, "mapper", config.peers.mapper) as mapper,
         open_redis(config.redis_url) as redis,
     ):
         event_log = EventLog(redis, config.retention)
@@ -92,7 +92,7 @@ async def run(config: PipelineConfig) -> None:
     """Serve and run sessions until told to stop."""
     drain = DrainSignal(grace_s=config.server.drain_grace_s)
     with ThreadPoolExecutor(config.pixel_threads, "pixels") as threads:
-        async with open_peers(config.peers) as peers:
+        async with open_peers(config.peers, config.server.mesh) as peers:
 
             def open_runner(lease: Lease, commits: SessionCommits) -> SessionRunner:
                 return MeshRunner(lease, commits, peers, config.media, threads)

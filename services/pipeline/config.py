@@ -66,6 +66,7 @@ def load_config(environ: Environ) -> PipelineConfig:
         media=MediaFolder(
             environ.path("MEDIA_DIR", "media"),
             allow_outside=environ.flag("MEDIA_OUTSIDE", default=False),
+            addresses=environ.beside("SPOTON_SOURCES_").address_policy(),
         ),
         retention=Retention(
             keep_s=environ.number("EVENTS_KEEP_S", 24 * 3600.0, least=60.0),

@@ -18,6 +18,7 @@ from services.pipeline.domain.progress import (
 )
 from services.pipeline.domain.running import SessionChange
 from services.pipeline.domain.session import (
+    Creator,
     Evidence,
     Pace,
     Perception,
@@ -59,8 +60,10 @@ _DROP_REASONS = {
 _DROP_REASONS_BACK = {number: reason for reason, number in _DROP_REASONS.items()}
 
 
-def new_session_from_proto(request: pipeline_pb2.CreateSessionRequest) -> NewSession:
-    """Return what a session is asked to be.
+def new_session_from_proto(
+    request: pipeline_pb2.CreateSessionRequest, creator: Creator
+) -> NewSession:
+    """Return what a session is asked to be, and by whom.
 
     Raises:
         InvalidInput: An id has the wrong form, or a duration is not one.
@@ -86,6 +89,7 @@ def new_session_from_proto(request: pipeline_pb2.CreateSessionRequest) -> NewSes
             else None
         ),
         request_id=request.request_id,
+        creator=creator,
     )
 
 
@@ -141,6 +145,11 @@ def session_to_proto(session: Session) -> pipeline_pb2.Session:
         )
     )
     message.perception.CopyFrom(perception_to_proto(session.request.perception))
+    creator = session.request.creator
+    if creator.subject:
+        message.creator.CopyFrom(
+            pipeline_pb2.SessionCreator(subject=creator.subject, name=creator.name)
+        )
     if session.error is not None:
         message.error.CopyFrom(error_to_proto(session.error))
     return message

@@ -5,6 +5,7 @@ from typing import Any
 
 from grpc import aio
 
+from services.common.auth import current_caller
 from services.common.convert import ns_from_timestamp
 from services.common.errors import InvalidInput
 from services.common.ids import EnvironmentId, SessionId
@@ -14,6 +15,7 @@ from services.pipeline.convert import (
     pace_from_proto,
     session_to_proto,
 )
+from services.pipeline.domain.session import Creator
 from services.pipeline.service import SessionService
 from services.pipeline.watch import TrackingWatch
 from spoton.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
@@ -42,7 +44,10 @@ class PipelineServicer(pipeline_pb2_grpc.PipelineServiceServicer):
         self, request: pipeline_pb2.CreateSessionRequest, _context: Context
     ) -> pipeline_pb2.CreateSessionResponse:
         """Start tracking in an environment."""
-        session = await self._sessions.create(new_session_from_proto(request))
+        caller = current_caller()
+        creator = Creator(caller.subject, caller.name)
+        new = new_session_from_proto(request, creator)
+        session = await self._sessions.create(new)
         return pipeline_pb2.CreateSessionResponse(session=session_to_proto(session))
 
     async def GetSession(
@@ -60,6 +65,7 @@ class PipelineServicer(pipeline_pb2_grpc.PipelineServiceServicer):
             environment_id_from_proto(request.environment_id),
             request.page_size,
             request.page_token,
+            request.creator_subject,
         )
         return pipeline_pb2.ListSessionsResponse(
             sessions=[session_to_proto(session) for session in sessions],

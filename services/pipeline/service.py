@@ -8,6 +8,7 @@ from typing import Protocol
 from services.common.errors import InvalidInput, NotFound, NotReady
 from services.common.ids import CameraId, EnvironmentId, SessionId, TimelineId
 from services.pipeline.domain.session import (
+    Creator,
     Desired,
     Evidence,
     Mode,
@@ -43,6 +44,7 @@ class NewSession:
     frame_set_rate_hz: float | None = None
     late_tolerance_s: float | None = None
     request_id: str = ""
+    creator: Creator = field(default_factory=Creator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,16 @@ class SessionStore(Protocol):
         """
 
     async def list(
-        self, environment_id: EnvironmentId, *, limit: int, after: SessionId | None
+        self,
+        environment_id: EnvironmentId,
+        *,
+        limit: int,
+        after: SessionId | None,
+        creator_subject: str,
     ) -> Sequence[Session]:
         """Return up to `limit` sessions, newest first, beginning behind `after`.
+
+        Only those of a creator, unless `creator_subject` is empty.
 
         Raises:
             NotFound: There is no session `after`.
@@ -164,6 +173,7 @@ class SessionService:
             frame_set_rate_hz=new.frame_set_rate_hz,
             late_tolerance_s=new.late_tolerance_s,
             request_id=new.request_id,
+            creator=new.creator,
         )
         return await self._store.create(
             SessionId(self._new_name("session")),
@@ -182,9 +192,19 @@ class SessionService:
         return await self._store.get(environment_id, session_id)
 
     async def list(
-        self, environment_id: EnvironmentId, page_size: int, page_token: str
+        self,
+        environment_id: EnvironmentId,
+        page_size: int,
+        page_token: str,
+        creator_subject: str = "",
     ) -> tuple[Sequence[Session], str]:
         """Return a page of sessions, newest first, and the token of the next.
+
+        Args:
+            environment_id: Where.
+            page_size: Most sessions; 0 means 100.
+            page_token: From the page before; empty for the first.
+            creator_subject: Only sessions of this account; empty means all.
 
         Raises:
             InvalidInput: The page size is out of range, or the token is not one.
@@ -195,7 +215,12 @@ class SessionService:
         await self._catalog.cameras(environment_id)
         size = page_size or DEFAULT_PAGE_SIZE
         after = SessionId(page_token) if page_token else None
-        sessions = await self._store.list(environment_id, limit=size + 1, after=after)
+        sessions = await self._store.list(
+            environment_id,
+            limit=size + 1,
+            after=after,
+            creator_subject=creator_subject,
+        )
         page = sessions[:size]
         return page, page[-1].session_id if len(sessions) > size else ""
 

@@ -1,16 +1,18 @@
 """Give persons vectors of another model: `python -m services.reid.reembed`.
 
 Asks a running service, which does the work; repeated, it goes on where it ended.
+The variable SPOTON_ACCESS_TOKEN holds the token to call with.
 """
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 
 from grpc import aio
 
-from services.common.grpc_client import open_channel
+from services.common.grpc_client import access_token_from, open_channel
 from services.common.grpc_errors import error_from_rpc
 from services.reid.config import DEFAULT_PORT
 from spoton.reid.v1 import reid_pb2, reid_pb2_grpc
@@ -38,7 +40,7 @@ async def run(options: argparse.Namespace) -> int:
         model_id=options.model,
         timeline_id=options.timeline,
     )
-    async with open_channel(options.address) as channel:
+    async with open_channel(options.address, access_token_from(os.environ)) as channel:
         stub = reid_pb2_grpc.ReidServiceStub(channel)
         try:
             async for progress in stub.ReembedIdentities(request):

@@ -91,13 +91,16 @@ async def running_arms(home: Path, *, null_model: bool) -> AsyncIterator[Arms]:
         pids = {name: state.pid for name, state in stack.supervisor.states().items()}
         stores = {name: pids[name] for name in STORES}
         mesh = await opened.enter_async_context(
-            connected({"analytics": _NOBODY, **stack.addresses})
+            connected(
+                {"analytics": _NOBODY, **stack.addresses},
+                lambda: stack.keys.operator_token("bench"),
+            )
         )
         process, address = await opened.enter_async_context(
             _one_process(stack, home, null_model=null_model)
         )
         one = await opened.enter_async_context(
-            connected(dict.fromkeys(SERVICES, address))
+            connected(dict.fromkeys(SERVICES, address), lambda: "none")
         )
         numbers = {
             name: port.number
@@ -135,6 +138,7 @@ async def _one_process(
         "SPOTON_PIPELINE_METRICS_LISTEN": f"127.0.0.1:{metrics_port}",
         # The catalogue of cameras is asked when a session is created.
         "SPOTON_PIPELINE_MAPPER_ADDRESS": address,
+        "SPOTON_MESH_OPEN_LOOPBACK": "true",
     }
     command = [sys.executable, "-m", "tests.bench.one_process"]
     command += [NULL_MODEL] if null_model else []

@@ -38,7 +38,12 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     try:
         (base,) = free_ports(1)
         ports = ports_from_environment({BASE_VARIABLE: str(base)})
-        async with running(home, ports) as stack, connected(stack.addresses) as mesh:
+        async with (
+            running(home, ports) as stack,
+            connected(
+                stack.addresses, lambda: stack.keys.operator_token("e2e")
+            ) as mesh,
+        ):
             document = json.loads(DOCUMENT.read_text(encoding="utf-8"))
             await import_environment(mesh, "plaza", json.dumps(document))
             yield Site(stack, mesh, "plaza", clip)

@@ -92,13 +92,19 @@ class FakeSessionStore:
         return session
 
     async def list(
-        self, environment_id: EnvironmentId, *, limit: int, after: SessionId | None
+        self,
+        environment_id: EnvironmentId,
+        *,
+        limit: int,
+        after: SessionId | None,
+        creator_subject: str,
     ) -> Sequence[Session]:
         """Return the newest sessions."""
         newest_first = [
             session
             for session in reversed(self.sessions.values())
             if session.request.environment_id == environment_id
+            and creator_subject in ("", session.request.creator.subject)
         ]
         names = [session.session_id for session in newest_first]
         first = 0 if after is None else names.index(after) + 1

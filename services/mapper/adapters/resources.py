@@ -4,6 +4,7 @@ The value is a JSON document beside its key: nothing queries into it except for 
 level, and a new field needs no migration.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -102,7 +103,12 @@ class ResourceTable(Generic[T]):
         return found
 
     async def list(
-        self, parent: Key = (), *, after: str = "", limit: int | None = None
+        self,
+        parent: Key = (),
+        *,
+        after: str = "",
+        limit: int | None = None,
+        among: Collection[str] | None = None,
     ) -> list[Stored[T]]:
         """Return rows in the order of their names.
 
@@ -110,18 +116,20 @@ class ResourceTable(Generic[T]):
             parent: All but the last part of the key.
             after: Name of the last row before the first one wanted.
             limit: Most rows; None means all.
+            among: Names of the only rows that are wanted; None means all.
         """
         columns = self._shape.key_columns
-        query = SQL("SELECT {} FROM {} WHERE {} AND {} > %s ORDER BY {} LIMIT %s")
+        name = Identifier(columns[-1])
+        query = SQL(
+            "SELECT {} FROM {} WHERE {} AND {} > %s "
+            "AND (%s::text[] IS NULL OR {} = ANY(%s)) ORDER BY {} LIMIT %s"
+        )
+        names = None if among is None else list(among)
         cursor = await self._connection.execute(
             query.format(
-                _RETURNED,
-                self._table,
-                _equal(columns[:-1]),
-                Identifier(columns[-1]),
-                Identifier(columns[-1]),
+                _RETURNED, self._table, _equal(columns[:-1]), name, name, name
             ),
-            (*parent, after, limit),
+            (*parent, after, names, names, limit),
         )
         return [self._stored(row) for row in await cursor.fetchall()]
 

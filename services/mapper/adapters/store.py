@@ -4,11 +4,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from cryptography.fernet import MultiFernet
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from services.common.postgres import Pool, translated_errors
 from services.mapper.adapters.calibrations import CalibrationTable
+from services.mapper.adapters.camera_credentials import CameraCredentialsTable
 from services.mapper.adapters.floor_plans import FloorPlanTable
 from services.mapper.adapters.resources import (
     CAMERAS,
@@ -29,7 +31,9 @@ CHANNEL = "spoton_mapper"
 class Transaction:
     """All tables, within one transaction."""
 
-    def __init__(self, connection: AsyncConnection[TupleRow]) -> None:
+    def __init__(
+        self, connection: AsyncConnection[TupleRow], cipher: MultiFernet | None
+    ) -> None:
         self._connection = connection
         self.environments: ResourceTable[Environment] = ResourceTable(
             connection, ENVIRONMENTS
@@ -39,6 +43,7 @@ class Transaction:
         self.tripwires: ResourceTable[Tripwire] = ResourceTable(connection, TRIPWIRES)
         self.calibrations = CalibrationTable(connection)
         self.floor_plans = FloorPlanTable(connection)
+        self.credentials = CameraCredentialsTable(connection, cipher)
 
     async def levels_in_use(self, environment_id: str) -> set[str]:
         """Return the levels that cameras, zones, tripwires and plans name."""
@@ -64,8 +69,15 @@ class Transaction:
 class Store:
     """Opens transactions."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, cipher: MultiFernet | None = None) -> None:
+        """Keep the collaborators.
+
+        Args:
+            pool: Connections to PostgreSQL.
+            cipher: What credentials are encrypted with; None keeps none.
+        """
         self._pool = pool
+        self._cipher = cipher
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -76,4 +88,4 @@ class Store:
         """
         with translated_errors():
             async with self._pool.connection() as connection:
-                yield Transaction(connection)
+                yield Transaction(connection, self._cipher)

@@ -19,6 +19,7 @@ from services.mapper.domain.environment import (
     FrameTransform,
     ImagePoint,
     ImageSize,
+    NetworkSource,
     Perception,
     PointPair,
     Polygon,
@@ -237,6 +238,9 @@ def _point_pair_to_proto(pair: PointPair) -> environment_pb2.PointPair:
 
 
 def _source_from_proto(message: environment_pb2.Source) -> Source:
+    if message.HasField("network"):
+        network = message.network
+        return Source(network=NetworkSource(network.url, network.has_credentials))
     if not message.HasField("file"):
         return Source()
     start_time = None
@@ -246,6 +250,12 @@ def _source_from_proto(message: environment_pb2.Source) -> Source:
 
 
 def _source_to_proto(source: Source) -> environment_pb2.Source:
+    if source.network is not None:
+        return environment_pb2.Source(
+            network=environment_pb2.NetworkSource(
+                url=source.network.url, has_credentials=source.network.has_credentials
+            )
+        )
     if source.file is None:
         return environment_pb2.Source()
     file = environment_pb2.FileSource(path=source.file.path)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from services.common.errors import InvalidInput
 from services.common.ids import require_resource_id
+from services.common.outgoing.url import read_url
 from services.mapper.domain.environment import (
     Box,
     Camera,
@@ -149,8 +150,12 @@ def _check_perception(perception: Perception, path: str) -> None:
 
 
 def _check_source(source: Source, path: str) -> None:
+    if (source.file is None) is (source.network is None):
+        raise InvalidInput("needs one kind", field=path)
+    if source.network is not None:
+        read_url(source.network.url, f"{path}.network.url")
     if source.file is None:
-        raise InvalidInput("needs a kind", field=path)
+        return
     if not source.file.path.strip() or "\x00" in source.file.path:
         raise InvalidInput("must name a file", field=f"{path}.file.path")
 

@@ -128,6 +128,12 @@ def _read_text(document: object, path: str) -> str:
     return text
 
 
+def _read_flag(document: object, path: str) -> bool:
+    if not isinstance(document, bool):
+        raise InvalidInput("must be true or false", field=path)
+    return document
+
+
 def _read_integer(document: object, path: str) -> int:
     return _expect(document, int, "an integer", path)
 
@@ -185,6 +191,7 @@ def _read_bytes(document: object, path: str) -> bytes:
 
 _READERS: dict[Any, Callable[[object, str], object]] = {
     str: _read_text,
+    bool: _read_flag,
     int: _read_integer,
     float: _read_number,
     datetime: _read_time,

@@ -93,10 +93,24 @@ class FileSource:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkSource:
+    """A camera or recording on the network.
+
+    Attributes:
+        url: Its address; without user name and password once it is stored.
+        has_credentials: Whether these are kept, apart from it.
+    """
+
+    url: str
+    has_credentials: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where pictures come from; exactly one kind is set."""
 
     file: FileSource | None = None
+    network: NetworkSource | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
 """Use cases of cameras."""
 
+from services.common.errors import NotFound
+from services.common.outgoing.url import Credentials
 from services.mapper.domain.checks import check_camera
 from services.mapper.domain.environment import Camera
 from services.mapper.domain.paging import PageRequest, page_of
 from services.mapper.domain.stored import Page, StoredCamera
+from services.mapper.service.camera_sources import CameraSources
 from services.mapper.service.geometry_cache import GeometryCache
 from services.mapper.service.levels import on_level
 from services.mapper.service.ports import Store
@@ -12,9 +15,12 @@ from services.mapper.service.ports import Store
 class Cameras:
     """Creates, reads, changes and deletes cameras."""
 
-    def __init__(self, store: Store, cache: GeometryCache) -> None:
+    def __init__(
+        self, store: Store, cache: GeometryCache, sources: CameraSources
+    ) -> None:
         self._store = store
         self._cache = cache
+        self._sources = sources
 
     async def create(self, environment_id: str, camera: Camera) -> StoredCamera:
         """Add a camera.
@@ -23,13 +29,17 @@ class Cameras:
             InvalidInput: A field is out of range.
             NotFound: There is no such environment.
             AlreadyExists: The id is taken.
+            Forbidden: Its address is not allowed.
+            NotReady: It brings credentials, and none can be kept.
         """
         check_camera(camera, "camera")
         key = (environment_id, camera.camera_id)
+        change = self._sources.change(camera, None, "camera")
         async with self._store.transaction() as transaction:
             parent = await transaction.environments.get((environment_id,), lock="SHARE")
-            camera = on_level(camera, parent.value, "camera")
+            camera = on_level(change.camera, parent.value, "camera")
             created = await transaction.cameras.insert(key, camera)
+            await change.apply(transaction, environment_id)
             await transaction.announce(environment_id)
         await self._cache.refresh(environment_id)
         return StoredCamera(created, 0)
@@ -80,17 +90,39 @@ class Cameras:
             InvalidInput: A field is out of range.
             NotFound: There is none.
             Conflict: `etag` is not empty and not the stored one.
+            Forbidden: Its address is not allowed.
+            NotReady: It brings credentials, and none can be kept.
         """
         check_camera(camera, "camera")
         key = (environment_id, camera.camera_id)
         async with self._store.transaction() as transaction:
             parent = await transaction.environments.get((environment_id,), lock="SHARE")
-            camera = on_level(camera, parent.value, "camera")
+            before = await transaction.cameras.get(key, lock="UPDATE")
+            change = self._sources.change(camera, before.value, "camera")
+            camera = on_level(change.camera, parent.value, "camera")
             updated = await transaction.cameras.update(key, camera, etag)
+            await change.apply(transaction, environment_id)
             revision = await transaction.calibrations.newest_revision(*key)
             await transaction.announce(environment_id)
         await self._cache.refresh(environment_id)
         return StoredCamera(updated, revision)
+
+    async def credentials(
+        self, environment_id: str, camera_id: str
+    ) -> tuple[str, Credentials | None]:
+        """Return a camera's address, and the credentials that belong to it.
+
+        Raises:
+            NotFound: There is no such camera, or it is not on the network.
+            NotReady: What is kept cannot be read.
+        """
+        async with self._store.transaction() as transaction:
+            found = await transaction.cameras.get((environment_id, camera_id))
+            network = found.value.source.network
+            if network is None:
+                raise NotFound("the camera is not on the network", field="camera_id")
+            kept = await transaction.credentials.find(environment_id, camera_id)
+        return network.url, kept
 
     async def delete(self, environment_id: str, camera_id: str, etag: str) -> None:
         """Delete a camera with its calibrations.

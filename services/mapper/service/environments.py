@@ -1,5 +1,7 @@
 """Use cases of environments."""
 
+from collections.abc import Collection
+
 from services.mapper.domain.checks import check_environment
 from services.mapper.domain.environment import Environment
 from services.mapper.domain.paging import PageRequest, page_of
@@ -39,15 +41,23 @@ class Environments:
         async with self._store.transaction() as transaction:
             return await transaction.environments.get((environment_id,))
 
-    async def list(self, request: PageRequest) -> Page[Stored[Environment]]:
+    async def list(
+        self, request: PageRequest, among: Collection[str] | None = None
+    ) -> Page[Stored[Environment]]:
         """Return a page of environments, by id.
+
+        Args:
+            request: Which page.
+            among: Ids of the only ones that may be shown; None means all.
 
         Raises:
             InvalidInput: The page size or token is not usable.
         """
         limit, after = request.limit(), request.after(_LISTING)
         async with self._store.transaction() as transaction:
-            found = await transaction.environments.list(after=after, limit=limit + 1)
+            found = await transaction.environments.list(
+                after=after, limit=limit + 1, among=among
+            )
         return page_of(found, limit, _LISTING, lambda one: one.value.environment_id)
 
     async def update(self, environment: Environment, etag: str) -> Stored[Environment]:

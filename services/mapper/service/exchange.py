@@ -6,7 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from services.mapper.domain.calibration import checked_calibration
-from services.mapper.domain.environment import Calibration, Environment, FloorPlan
+from services.mapper.domain.environment import (
+    Calibration,
+    Camera,
+    Environment,
+    FloorPlan,
+)
 from services.mapper.domain.exported import (
     VERSION,
     ExportedEnvironment,
@@ -15,6 +20,7 @@ from services.mapper.domain.exported import (
     write_document,
 )
 from services.mapper.domain.stored import Stored, StoredCalibration
+from services.mapper.service.camera_sources import CameraSources
 from services.mapper.service.geometry_cache import GeometryCache
 from services.mapper.service.levels import on_level, require_levels, with_levels
 from services.mapper.service.ports import Key, Resources, Store, Transaction
@@ -42,9 +48,12 @@ class Imported:
 class Exchange:
     """Writes environments as documents, and makes them what documents say."""
 
-    def __init__(self, store: Store, cache: GeometryCache) -> None:
+    def __init__(
+        self, store: Store, cache: GeometryCache, sources: CameraSources
+    ) -> None:
         self._store = store
         self._cache = cache
+        self._sources = sources
 
     async def export(self, environment_id: str) -> str:
         """Return an environment, with all that lies in it, as a JSON document.
@@ -82,13 +91,15 @@ class Exchange:
 
         Raises:
             InvalidInput: Something in the document is not usable; it is named.
-            NotReady: The document lacks a level that is in use.
+            Forbidden: The address of a camera is not allowed.
+            NotReady: The document lacks a level that is in use, or brings credentials
+                of a camera where none can be kept.
         """
         exported = await asyncio.to_thread(read_document, document)
         environment = replace(exported.environment, environment_id=environment_id)
         exported = replace(exported, environment=with_levels(environment))
         async with self._store.transaction() as transaction:
-            writer = _Writer(transaction, environment_id)
+            writer = _Writer(transaction, environment_id, self._sources)
             await writer.write(exported)
             await require_levels(
                 transaction, exported.environment, "document.environment"
@@ -107,9 +118,12 @@ class Exchange:
 class _Writer:
     """Writes what differs, and counts."""
 
-    def __init__(self, transaction: Transaction, environment_id: str) -> None:
+    def __init__(
+        self, transaction: Transaction, environment_id: str, sources: CameraSources
+    ) -> None:
         self._transaction = transaction
         self._environment_id = environment_id
+        self._sources = sources
         self.counts: Counter[str] = Counter()
 
     async def write(self, exported: ExportedEnvironment) -> None:
@@ -120,7 +134,7 @@ class _Writer:
         for index, entry in enumerate(exported.cameras):
             path = f"document.cameras[{index}]"
             camera = on_level(entry.camera, environment, path)
-            await self._put(transaction.cameras, (own, camera.camera_id), camera)
+            await self._put_camera(camera, path)
             if entry.calibration is not None:
                 checked = checked_calibration(entry.calibration, f"{path}.calibration")
                 await self._put_calibration(
@@ -147,6 +161,17 @@ class _Writer:
             await resources.insert(key, value)
         elif what == "updated":
             await resources.update(key, value)
+
+    async def _put_camera(self, camera: Camera, path: str) -> None:
+        cameras, key = (
+            self._transaction.cameras,
+            (self._environment_id, camera.camera_id),
+        )
+        stored = await cameras.find(key, lock="UPDATE")
+        before = None if stored is None else stored.value
+        change = self._sources.change(camera, before, path)
+        await self._put(cameras, key, change.camera)
+        await change.apply(self._transaction, self._environment_id)
 
     async def _put_calibration(
         self, camera_id: str, stored: StoredCalibration | None, value: Calibration

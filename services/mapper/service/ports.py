@@ -1,8 +1,10 @@
 """What the use cases need of a store."""
 
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
+from services.common.outgoing.url import Credentials
 from services.mapper.domain.environment import (
     Calibration,
     Camera,
@@ -30,9 +32,17 @@ class Resources(Protocol[T]):
         """Return one; NotFound when there is none."""
 
     async def list(
-        self, parent: Key = (), *, after: str = "", limit: int | None = None
+        self,
+        parent: Key = (),
+        *,
+        after: str = "",
+        limit: int | None = None,
+        among: Collection[str] | None = None,
     ) -> list[Stored[T]]:
-        """Return those below `parent` in the order of their names."""
+        """Return those below `parent` in the order of their names.
+
+        Only those whose name is `among` some, unless that is None.
+        """
 
     async def update(self, key: Key, value: T, etag: str = "") -> Stored[T]:
         """Replace one; NotFound, or Conflict when a stated etag is old."""
@@ -82,6 +92,21 @@ class FloorPlans(Protocol):
         """Delete one; NotFound when there is none."""
 
 
+class CameraCredentials(Protocol):
+    """Credentials of cameras' addresses."""
+
+    async def put(
+        self, environment_id: str, camera_id: str, credentials: Credentials
+    ) -> None:
+        """Keep some, in place of those before; NotReady when none may be kept."""
+
+    async def find(self, environment_id: str, camera_id: str) -> Credentials | None:
+        """Return those of a camera; None when there are none."""
+
+    async def forget(self, environment_id: str, camera_id: str) -> None:
+        """Forget those of a camera."""
+
+
 class Transaction(Protocol):
     """All that is stored, within one transaction."""
 
@@ -104,6 +129,10 @@ class Transaction(Protocol):
     @property
     def calibrations(self) -> Calibrations:
         """Calibrations of cameras."""
+
+    @property
+    def credentials(self) -> CameraCredentials:
+        """Credentials of cameras' addresses."""
 
     @property
     def floor_plans(self) -> FloorPlans:

@@ -15,6 +15,7 @@ from services.pipeline.convert import (
 )
 from services.pipeline.domain.progress import SessionProgress
 from services.pipeline.domain.session import (
+    Creator,
     Desired,
     Evidence,
     Mode,
@@ -91,6 +92,8 @@ def request_to_row(request: SessionRequest) -> Row:
         "frame_set_rate_hz": request.frame_set_rate_hz,
         "late_tolerance_s": request.late_tolerance_s,
         "desired_speed": request.pace.speed,
+        "creator_subject": request.creator.subject,
+        "creator_name": request.creator.name,
     }
 
 
@@ -122,6 +125,7 @@ def _request_from_row(row: Row) -> SessionRequest:
         frame_set_rate_hz=row["frame_set_rate_hz"],
         late_tolerance_s=row["late_tolerance_s"],
         request_id=row["request_id"] or "",
+        creator=Creator(row["creator_subject"], row["creator_name"]),
     )
 
 

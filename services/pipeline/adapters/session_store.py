@@ -31,13 +31,16 @@ _BY_REQUEST = sql.SQL("""
     WHERE environment_id = %(environment_id)s AND request_id = %(request_id)s
 """)
 _PAGE = sql.SQL("""
-    SELECT * FROM sessions WHERE environment_id = %(environment_id)s
+    SELECT * FROM sessions
+    WHERE environment_id = %(environment_id)s
+      AND %(creator)s IN ('', creator_subject)
     ORDER BY create_time DESC, session_id DESC LIMIT %(limit)s
 """)
 _PAGE_AFTER = sql.SQL("""
     SELECT * FROM sessions
     WHERE environment_id = %(environment_id)s
       AND (create_time, session_id) < (%(create_time)s, %(session_id)s)
+      AND %(creator)s IN ('', creator_subject)
     ORDER BY create_time DESC, session_id DESC LIMIT %(limit)s
 """)
 _COMMAND = sql.SQL("""
@@ -99,23 +102,31 @@ class PostgresSessionStore:
         return session_from_row(_found(row, session_id))
 
     async def list(
-        self, environment_id: EnvironmentId, *, limit: int, after: SessionId | None
+        self,
+        environment_id: EnvironmentId,
+        *,
+        limit: int,
+        after: SessionId | None,
+        creator_subject: str,
     ) -> Sequence[Session]:
         """Return up to `limit` sessions, newest first, beginning behind `after`.
+
+        Only those of a creator, unless `creator_subject` is empty.
 
         Raises:
             InvalidInput: There is no session `after`.
             Unavailable: PostgreSQL is away.
         """
         names: Row = {"environment_id": environment_id, "session_id": after}
+        wanted = {"limit": limit, "creator": creator_subject}
         async with open_transaction(self._pool) as cursor:
             if after is None:
-                await cursor.execute(_PAGE, names | {"limit": limit})
+                await cursor.execute(_PAGE, names | wanted)
             else:
                 last = await fetch_one(cursor, _ONE, names)
                 if last is None:
                     raise InvalidInput("is not from a page before", field="page_token")
-                await cursor.execute(_PAGE_AFTER, last | {"limit": limit})
+                await cursor.execute(_PAGE_AFTER, last | wanted)
             rows = await cursor.fetchall()
         return [session_from_row(row) for row in rows]
 

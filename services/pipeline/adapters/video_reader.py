@@ -14,16 +14,11 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from services.common.errors import InvalidInput
+from services.common.outgoing.recording import open_recording
 from services.pipeline.domain.frame_times import FrameTimes
 from services.pipeline.domain.frames import Pixels
 
 _FIELD = "camera.source.file.path"
-# Playlists and image sequences could name other files; recordings cannot.
-_OPTIONS = {
-    "format_whitelist": "avi,mov,matroska,webm,mpegts,mpeg,mpegvideo,flv,ogg,asf,"
-    "mxf,h264,hevc,m4v,ivf,obu,mjpeg,dv,wtv",
-    "protocol_whitelist": "file",
-}
 _FALLBACK_RATE_HZ = Fraction(25)
 _MOST_BASE_RATE = Fraction(3, 2)
 _MOST_FAILURES_IN_A_ROW = 100
@@ -131,7 +126,7 @@ class VideoReader:
 
     def _open(self) -> InputContainer:
         try:
-            container = av.open(str(self._path), options=_OPTIONS)
+            container = open_recording(self._path)
         except (av.FFmpegError, ValueError) as error:
             raise InvalidInput(
                 f"{self._path.name} is not a video that can be read: {_reason(error)}",

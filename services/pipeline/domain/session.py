@@ -85,6 +85,19 @@ class Perception:
 
 
 @dataclass(frozen=True, slots=True)
+class Creator:
+    """Who created a session.
+
+    Attributes:
+        subject: Id of the account, or name of the service; empty when not known.
+        name: For people, as it was then.
+    """
+
+    subject: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Seek:
     """A wish to go on from another place in the recordings.
 
@@ -129,6 +142,7 @@ class SessionRequest:
         late_tolerance_s: How long a frame set of live cameras waits for the slowest;
             None means two intervals.
         request_id: Chosen by the caller to make creation repeatable; may be empty.
+        creator: Who created it.
     """
 
     environment_id: EnvironmentId
@@ -140,6 +154,7 @@ class SessionRequest:
     frame_set_rate_hz: float | None = None
     late_tolerance_s: float | None = None
     request_id: str = ""
+    creator: Creator = field(default_factory=Creator)
 
 
 @dataclass(frozen=True, slots=True)

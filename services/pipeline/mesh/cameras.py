@@ -1,14 +1,16 @@
 """The cameras of a session, as the mapper describes them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from services.common.convert import ns_from_timestamp
-from services.common.errors import NotFound, SpotOnError
+from services.common.errors import NotFound, NotReady, SpotOnError
 from services.common.ids import CameraId
+from services.common.outgoing.guard import AddressGuard
+from services.common.outgoing.policy import AddressPolicy
 from services.pipeline.adapters.camera_catalog import list_cameras
 from services.pipeline.adapters.file_source import Recording
 from services.pipeline.adapters.media_folder import find_recording
@@ -20,15 +22,17 @@ from spoton.mapper.v1 import environment_pb2
 
 @dataclass(frozen=True, slots=True)
 class MediaFolder:
-    """Where recordings lie.
+    """Where pictures may come from.
 
     Attributes:
-        root: Folder that relative paths begin in.
+        root: Folder with recordings, that relative paths begin in.
         allow_outside: Whether paths may lead out of it.
+        addresses: What may be opened on the network.
     """
 
     root: Path
     allow_outside: bool = False
+    addresses: AddressPolicy = field(default_factory=AddressPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,12 @@ async def plan_cameras(
     listed = await list_cameras(peers.mapper, environment_id)
     cameras = {camera.camera_id: camera for camera in listed}
     return [
-        _plan(camera_id, cameras.get(camera_id), session, media)
+        await _plan(camera_id, cameras.get(camera_id), session, media)
         for camera_id in session.request.camera_ids
     ]
 
 
-def _plan(
+async def _plan(
     camera_id: CameraId,
     camera: environment_pb2.Camera | None,
     session: Session,
@@ -79,6 +83,8 @@ def _plan(
         error = NotFound(f"camera {camera_id} was deleted", field="camera_ids")
         return CameraPlan(camera_id, None, error=error)
     try:
+        if camera.source.HasField("network"):
+            await _require_readable(camera.source.network, media.addresses)
         recording = _recording(camera, session, media)
     except SpotOnError as unreadable:
         return CameraPlan(camera_id, None, error=unreadable)
@@ -87,6 +93,21 @@ def _plan(
         for polygon in camera.ignore_masks
     )
     return CameraPlan(camera_id, recording, masks)
+
+
+async def _require_readable(
+    source: environment_pb2.NetworkSource, addresses: AddressPolicy
+) -> None:
+    """Refuse a camera on the network.
+
+    Its address is checked first, as the mapper may have other rules than we have now,
+    or be deceived about what a name resolves to.
+
+    Raises:
+        SpotOnError: The address may not be opened, or, for now, may.
+    """
+    await AddressGuard(addresses).pin(source.url, "camera.source.network.url")
+    raise NotReady("cameras on the network are not read yet")
 
 
 def _recording(

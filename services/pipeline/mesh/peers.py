@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from grpc import aio
 
-from services.common.grpc_client import open_channel
+from services.common.grpc_client import open_peer
+from services.common.mesh.settings import MeshSettings
 from spoton.detector.v1 import detector_pb2_grpc
 from spoton.mapper.v1 import mapper_pb2_grpc
 from spoton.reid.v1 import reid_pb2_grpc
@@ -42,16 +43,30 @@ class Peers:
 
 
 @contextlib.asynccontextmanager
-async def open_peers(addresses: PeerAddresses) -> AsyncIterator[Peers]:
-    """Open channels to the services; nothing is connected before the first call."""
+async def open_peers(
+    addresses: PeerAddresses, identity: MeshSettings
+) -> AsyncIterator[Peers]:
+    """Open channels to the services; nothing is connected before the first call.
+
+    Args:
+        addresses: Where they are.
+        identity: How this service proves itself to them.
+    """
     async with contextlib.AsyncExitStack() as stack:
 
-        async def channel(address: str) -> aio.Channel:
-            return await stack.enter_async_context(open_channel(address))
+        async def channel(service: str, address: str) -> aio.Channel:
+            opened = open_peer(identity, service, address)
+            return await stack.enter_async_context(opened)
 
         yield Peers(
-            detector_pb2_grpc.DetectorServiceStub(await channel(addresses.detector)),
-            reid_pb2_grpc.ReidServiceStub(await channel(addresses.reid)),
-            tracker_pb2_grpc.TrackerServiceStub(await channel(addresses.tracker)),
-            mapper_pb2_grpc.MapperServiceStub(await channel(addresses.mapper)),
+            detector_pb2_grpc.DetectorServiceStub(
+                await channel("detector", addresses.detector)
+            ),
+            reid_pb2_grpc.ReidServiceStub(await channel("reid", addresses.reid)),
+            tracker_pb2_grpc.TrackerServiceStub(
+                await channel("tracker", addresses.tracker)
+            ),
+            mapper_pb2_grpc.MapperServiceStub(
+                await channel("mapper", addresses.mapper)
+            ),
         )

@@ -12,6 +12,7 @@ from services.reid.adapters.identity_rows import (
 )
 from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.person import Person
+from services.reid.domain.recall import Question
 from services.reid.domain.values import Vector
 from services.reid.service.timeline_store import Lease
 
@@ -21,6 +22,10 @@ _NAMED = 16
 _DOUBT = 0.1
 """How far below the model's match similarity somebody may still be the same: what a
 similarity is worth is learned on the spot, and further crops may be clearer."""
+
+_CLOSE = 0.15
+"""How far behind the most similar one somebody may be to be named: whoever is further
+back only stands in the way of a decision."""
 
 _PERSONS = """
     SELECT global_id, session_id, state FROM identities
@@ -57,20 +62,23 @@ class PostgresArchive:
         self._model_id = model.model_id
         self._least = model.match_similarity - _DOUBT
 
-    async def nearest(self, lease: Lease, vectors: Sequence[Vector]) -> list[Person]:
-        """Return a few persons of a timeline, those who look most like it first.
+    async def nearest(self, lease: Lease, question: Question) -> list[Person]:
+        """Return a few others of a timeline, those who look most like it first.
 
         Raises:
             Unavailable: The database is away.
         """
         best: dict[GlobalId, float] = {}
-        for vector in vectors:
+        for vector in question.vectors:
             for global_id, similarity in await self._index.nearest(
                 lease.environment_id, vector, _NAMED, (lease.timeline_id,)
             ):
                 if similarity >= self._least:
                     best[global_id] = max(similarity, best.get(global_id, -1.0))
-        ranked = sorted(best, key=lambda one: (-best[one], one))[:_NAMED]
+        best.pop(question.global_id, None)
+        least = max(best.values(), default=0.0) - _CLOSE
+        close = [one for one in best if best[one] >= least]
+        ranked = sorted(close, key=lambda one: (-best[one], one))[:_NAMED]
         persons = await self._load(ranked, lease)
         return [persons[one] for one in ranked if one in persons]
 

@@ -12,7 +12,6 @@ from services.common.ids import GlobalId
 from services.common.tasks import end_tasks
 from services.reid.domain.person import Person
 from services.reid.domain.recall import Question
-from services.reid.domain.values import Vector
 from services.reid.observe import RECALL_SECONDS, RECALLS, RECALLS_LATE
 from services.reid.service.timeline_store import Lease
 
@@ -27,8 +26,8 @@ _log = structlog.get_logger(__name__)
 class Archive(Protocol):
     """Every person that was ever stored and is not expired."""
 
-    async def nearest(self, lease: Lease, vectors: Sequence[Vector]) -> list[Person]:
-        """Return a few persons of a timeline, those who look most like it first.
+    async def nearest(self, lease: Lease, question: Question) -> list[Person]:
+        """Return a few others of a timeline, those who look most like it first.
 
         Raises:
             Unavailable: The database is away.
@@ -100,9 +99,7 @@ class Recollection:
             with contextlib.suppress(SpotOnError):
                 async with self._turns:
                     with RECALL_SECONDS.time():
-                        found = await self._archive.nearest(
-                            self._lease, question.vectors
-                        )
+                        found = await self._archive.nearest(self._lease, question)
                 RECALLS.labels("answered").inc()
                 return found
             RECALLS.labels("failed").inc()

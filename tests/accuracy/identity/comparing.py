@@ -85,7 +85,7 @@ def draw(found: Sequence[Difference], first: Path, second: Path) -> Pixels:
         write(picture, path, 20, base, height_px=11, colour=INK)
         change = two - one
         end = middle + round(half * change / largest)
-        colour = _BETTER if change >= 0 else _WORSE
+        colour = _BETTER if change > 0 else _WORSE if change < 0 else MUTED
         cv2.rectangle(picture, (middle, base - 11), (end, base), colour, cv2.FILLED)
         text = f"{one:.3f} {change:+.3f}"
         left = _WIDTH - 20 - text_width_px(text, 11)

@@ -13,6 +13,7 @@ from services.common.device_watch import DeviceReport
 from services.common.devices import Device, DeviceFailed
 from services.common.drain import DrainSignal
 from services.common.grpc_server import ServerSettings, serve
+from services.common.mesh.settings import open_loopback
 
 Status = health_pb2.HealthCheckResponse
 
@@ -42,7 +43,9 @@ async def test_the_gauge_is_one_where_a_model_runs() -> None:
 async def test_a_lost_device_ends_the_service() -> None:
     """The service reports NOT_SERVING, drains, and ends with the reason."""
     report, drain = DeviceReport(gauge()), DrainSignal(grace_s=5.0)
-    settings = ServerSettings(free_address(), free_address(), drain_grace_s=5.0)
+    settings = ServerSettings(
+        free_address(), free_address(), open_loopback("test"), drain_grace_s=5.0
+    )
     guarded = asyncio.ensure_future(
         report.guard(serve(settings, lambda _server: ("s",), drain))
     )

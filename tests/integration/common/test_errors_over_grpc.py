@@ -7,10 +7,11 @@ import pytest
 from grpc import aio
 
 from services.common import errors
-from services.common.auth import LoopbackPolicy, required_scope
 from services.common.grpc_client import open_channel
 from services.common.grpc_errors import error_from_rpc
 from services.common.grpc_server import running_server
+from services.common.mesh.methods import rule_of
+from services.common.mesh.policy import Call, LoopbackPolicy
 from spoton.mapper.v1 import mapper_pb2, mapper_pb2_grpc
 
 TABLE = {
@@ -79,17 +80,18 @@ async def test_a_fault_of_the_peer_is_no_absence() -> None:
     assert "INTERNAL" in error.message
 
 
-def test_a_caller_from_elsewhere_is_refused() -> None:
-    """Only loopback addresses hold scopes."""
-    policy = LoopbackPolicy()
+async def test_a_caller_from_elsewhere_is_refused() -> None:
+    """Without keys of the mesh, only loopback addresses hold scopes."""
+    policy, rule = LoopbackPolicy(), rule_of("/spoton.mapper.v1.MapperService/GetZone")
     for peer in ("ipv4:127.0.0.1:5", "ipv6:[::1]:5", "ipv6:%5B::1%5D:5", "unix:"):
-        policy.check(peer, "zones:read")
+        admission = await policy.admit(Call(rule, peer, {}))
+        assert admission.caller.holds("zones:read", "anywhere")
     for peer in ("ipv4:10.1.2.3:5", "ipv6:[fe80::1]:5", ""):
         with pytest.raises(errors.Unauthenticated):
-            policy.check(peer, "zones:read")
+            await policy.admit(Call(rule, peer, {}))
 
 
 def test_a_method_without_a_scope_is_never_served() -> None:
     """An RPC that the protos do not describe is refused."""
     with pytest.raises(errors.Forbidden):
-        required_scope("/spoton.mapper.v1.MapperService/NoSuch")
+        rule_of("/spoton.mapper.v1.MapperService/NoSuch")

@@ -9,6 +9,7 @@ import pytest
 from grpc import aio
 
 from services.common.answer_stream import answer_in_order
+from services.common.auth import ScopeInterceptor
 from services.common.drain import DrainSignal
 from services.common.errors import (
     InvalidInput,
@@ -20,6 +21,7 @@ from services.common.grpc_client import open_channel
 from services.common.grpc_errors import status_from_error
 from services.common.grpc_server import running_server, start_server
 from services.common.item_stream import ItemStream, StatelessDialect
+from services.common.mesh.policy import LoopbackPolicy
 from spoton.common.v1 import frame_pb2, stream_pb2
 from spoton.detector.v1 import detector_pb2, detector_pb2_grpc
 
@@ -184,7 +186,8 @@ async def test_items_survive_a_server_that_dies_and_returns() -> None:
         detector_pb2_grpc.add_DetectorServiceServicer_to_server(servicer, server)
         return ("spoton.detector.v1.DetectorService",)
 
-    first, port, health = await start_server("127.0.0.1:0", register)
+    guard = ScopeInterceptor(LoopbackPolicy())
+    first, port, health = await start_server("127.0.0.1:0", register, guard)
     await health.set_serving(True)
     async with open_channel(f"127.0.0.1:{port}") as channel:
         stub = detector_pb2_grpc.DetectorServiceStub(channel)
@@ -195,7 +198,7 @@ async def test_items_survive_a_server_that_dies_and_returns() -> None:
                 await asyncio.sleep(0.01)
         await first.stop(None)
         echo.slow.set()
-        second, _, health = await start_server(f"127.0.0.1:{port}", register)
+        second, _, health = await start_server(f"127.0.0.1:{port}", register, guard)
         await health.set_serving(True)
         async with asyncio.timeout(20):
             assert await asking == list(range(6))

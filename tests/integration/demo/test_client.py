@@ -88,7 +88,7 @@ async def _mesh(pipeline: BreakingPipeline) -> AsyncIterator[Mesh]:
     address = f"127.0.0.1:{port}"
     names = ("analytics", "mapper", "pipeline", "reid")
     try:
-        async with connected(dict.fromkeys(names, address)) as mesh:
+        async with connected(dict.fromkeys(names, address), lambda: "a-token") as mesh:
             yield mesh
     finally:
         await server.stop(None)

@@ -12,6 +12,7 @@ import pytest
 from grpc import aio
 
 from services.common.grpc_server import running_server
+from services.common.mesh.policy import Policy
 from services.pipeline.domain.running import OpenRunner
 from services.pipeline.mesh.peers import PeerAddresses
 from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
@@ -84,11 +85,14 @@ def pipeline_on(valkey_url: str, mapper_address: str) -> OpenPipeline:
     """Give what starts a pipeline on a PostgreSQL with a runner."""
 
     def opened(
-        postgres_dsn: str, open_runner: OpenRunner, **settings: Any
+        postgres_dsn: str,
+        open_runner: OpenRunner,
+        policy: Policy | None = None,
+        **settings: Any,
     ) -> AbstractAsyncContextManager[RunningPipeline]:
         peers = PeerAddresses("unused", "unused", "unused", mapper_address)
         config = pipeline_config(postgres_dsn, valkey_url, peers, **settings)
-        return running_pipeline(config, open_runner)
+        return running_pipeline(config, open_runner, policy)
 
     return opened
 

@@ -18,6 +18,7 @@ from services.common.environ import Environ
 from services.common.event_log import EventLog
 from services.common.grpc_server import Register, running_server
 from services.common.ids import EnvironmentId
+from services.common.mesh.settings import open_loopback
 from services.common.redis_client import open_redis
 from services.detector import bootstrap as detector_bootstrap
 from services.detector.config import load_config as load_detector_config
@@ -190,7 +191,7 @@ async def running_mesh(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         addresses = await enter(_peers(postgres_dsn, redis_url, s3, detector))
-        peers = await enter(open_peers(addresses))
+        peers = await enter(open_peers(addresses, open_loopback("pipeline")))
         threads = stack.enter_context(ThreadPoolExecutor(1))
         config = pipeline_config(postgres_dsn, redis_url, addresses, media=media)
 

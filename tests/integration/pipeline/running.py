@@ -10,6 +10,8 @@ from services.common.drain import DrainSignal
 from services.common.event_log import Retention
 from services.common.grpc_client import open_channel
 from services.common.grpc_server import ServerSettings, running_server
+from services.common.mesh.policy import Policy
+from services.common.mesh.settings import open_loopback
 from services.common.postgres import migrate
 from services.pipeline.bootstrap import SCHEMA, VERSIONS, wired
 from services.pipeline.config import PipelineConfig
@@ -48,7 +50,9 @@ def pipeline_config(
 ) -> PipelineConfig:
     """Return a configuration that is quick to notice things."""
     return PipelineConfig(
-        server=ServerSettings("127.0.0.1:0", "127.0.0.1:0", drain_grace_s=5.0),
+        server=ServerSettings(
+            "127.0.0.1:0", "127.0.0.1:0", open_loopback("pipeline"), drain_grace_s=5.0
+        ),
         postgres_dsn=postgres_dsn,
         redis_url=redis_url,
         peers=peers,
@@ -65,14 +69,14 @@ def pipeline_config(
 
 @contextlib.asynccontextmanager
 async def running_pipeline(
-    config: PipelineConfig, open_runner: OpenRunner
+    config: PipelineConfig, open_runner: OpenRunner, policy: Policy | None = None
 ) -> AsyncIterator[RunningPipeline]:
-    """Run a pipeline while the context is open."""
+    """Run a pipeline while the context is open; without a policy for this machine."""
     drain = DrainSignal()
     await migrate(config.postgres_dsn, SCHEMA, VERSIONS)
     async with (
         wired(config, open_runner, drain) as (register, supervisor),
-        running_server(register) as address,
+        running_server(register, policy) as address,
         open_channel(address) as channel,
     ):
         owning = asyncio.create_task(supervisor.run(drain))

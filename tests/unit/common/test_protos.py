@@ -9,6 +9,7 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 
 import spoton
+from services.common.roles import INSTALLATION_SCOPES, SERVICE_SCOPES
 from spoton.common.v1 import options_pb2
 
 ROOT = Path(next(iter(spoton.__path__))).parent
@@ -35,16 +36,23 @@ def methods() -> list[MethodDescriptor]:
 def test_every_rpc_states_scope_environment_and_route(
     method: MethodDescriptor,
 ) -> None:
-    """An RPC has a scope; its environment field exists; it has a route unless bidi."""
+    """An RPC has a scope; its environment field exists; it has a route.
+
+    Bidirectional streams have none, and neither has what only services may call.
+    """
     options = method.GetOptions()
-    assert options.Extensions[options_pb2.required_scope].count(":") == 1
+    scope = options.Extensions[options_pb2.required_scope]
+    assert scope.count(":") == 1
     field = options.Extensions[options_pb2.environment_field]
     message = method.input_type
     for part in field.split(".") if field else ():
         message = message.fields_by_name[part].message_type
-    assert "environment_id" not in method.input_type.fields_by_name or field
+    named = "environment_id" in method.input_type.fields_by_name
+    # Whoever reads about the whole installation may ask for one environment only.
+    assert field or not named or scope in INSTALLATION_SCOPES
     http = options.Extensions[annotations_pb2.http]
-    assert bool(http.WhichOneof("pattern")) is not method.client_streaming
+    unrouted = method.client_streaming or scope in SERVICE_SCOPES
+    assert bool(http.WhichOneof("pattern")) is not unrouted
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from services.pipeline.domain.progress import (
     SessionProgress,
 )
 from services.pipeline.domain.running import SessionChange
-from services.pipeline.domain.session import SessionState
+from services.pipeline.domain.session import Creator, SessionState
 from spoton.common.v1 import events_pb2
 from spoton.pipeline.v1 import pipeline_pb2
 from tests.fakes.pipeline_sessions import new_lease
@@ -93,14 +93,14 @@ def test_every_state_and_change_has_its_number() -> None:
 def test_what_is_absent_in_a_request_stays_absent() -> None:
     """Zero is a value where absence means something else."""
     request = pipeline_pb2.CreateSessionRequest(environment_id="plaza")
-    new = new_session_from_proto(request)
+    new = new_session_from_proto(request, Creator())
     assert (new.pace.speed, new.frame_set_rate_hz, new.late_tolerance_s) == (
         None,
         None,
         None,
     )
     request.late_tolerance.CopyFrom(Duration(nanos=250_000_000))
-    assert new_session_from_proto(request).late_tolerance_s == 0.25
+    assert new_session_from_proto(request, Creator()).late_tolerance_s == 0.25
 
 
 def test_a_camera_id_of_the_wrong_form_is_named() -> None:
@@ -109,5 +109,5 @@ def test_a_camera_id_of_the_wrong_form_is_named() -> None:
         environment_id="plaza", camera_ids=["north", "South"]
     )
     with pytest.raises(InvalidInput) as refused:
-        new_session_from_proto(request)
+        new_session_from_proto(request, Creator())
     assert refused.value.field == "camera_ids[1]"

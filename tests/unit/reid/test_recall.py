@@ -211,7 +211,7 @@ class SlowArchive:
     calls: int = 0
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def nearest(self, lease: Lease, vectors: list[np.ndarray]) -> list[Person]:
+    async def nearest(self, lease: Lease, question: Question) -> list[Person]:
         """Return one person."""
         self.calls += 1
         if self.calls <= self.failures:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1espoton/common/v1/options.proto\x12\x10spoton.common.v1\x1a google/protobuf/descriptor.proto:8\n\x0erequired_scope\x12\x1e.google.protobuf.MethodOptions\x18\xf1\x8c\x03 \x01(\t:;\n\x11\x65nvironment_field\x12\x1e.google.protobuf.MethodOptions\x18\xf2\x8c\x03 \x01(\t:1\n\x07\x61udited\x12\x1e.google.protobuf.MethodOptions\x18\xf3\x8c\x03 \x01(\x08::\n\x10purpose_required\x12\x1e.google.protobuf.MethodOptions\x18\xf4\x8c\x03 \x01(\x08\x42S\n\x14\x64\x65v.spoton.common.v1B\x0cOptionsProtoP\x01Z+spoton.dev/protos/spoton/common/v1;commonv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1espoton/common/v1/options.proto\x12\x10spoton.common.v1\x1a google/protobuf/descriptor.proto:8\n\x0erequired_scope\x12\x1e.google.protobuf.MethodOptions\x18\xf1\x8c\x03 \x01(\t:;\n\x11\x65nvironment_field\x12\x1e.google.protobuf.MethodOptions\x18\xf2\x8c\x03 \x01(\t:1\n\x07\x61udited\x12\x1e.google.protobuf.MethodOptions\x18\xf3\x8c\x03 \x01(\x08::\n\x10purpose_required\x12\x1e.google.protobuf.MethodOptions\x18\xf4\x8c\x03 \x01(\x08:9\n\x0fservice_callers\x12\x1e.google.protobuf.MethodOptions\x18\xf5\x8c\x03 \x03(\t:;\n\x11max_request_bytes\x12\x1e.google.protobuf.MethodOptions\x18\xfa\x8c\x03 \x01(\rBS\n\x14\x64\x65v.spoton.common.v1B\x0cOptionsProtoP\x01Z+spoton.dev/protos/spoton/common/v1;commonv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)

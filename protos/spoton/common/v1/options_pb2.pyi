@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
 
@@ -14,6 +15,8 @@ REQUIRED_SCOPE_FIELD_NUMBER: _builtins.int
 ENVIRONMENT_FIELD_FIELD_NUMBER: _builtins.int
 AUDITED_FIELD_NUMBER: _builtins.int
 PURPOSE_REQUIRED_FIELD_NUMBER: _builtins.int
+SERVICE_CALLERS_FIELD_NUMBER: _builtins.int
+MAX_REQUEST_BYTES_FIELD_NUMBER: _builtins.int
 required_scope: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
 """Scope that the caller must hold, as "<resource>:<action>", such as
 "tracking:read". Every RPC has one; a method without it is refused.
@@ -30,4 +33,12 @@ its caller and outcome.
 purpose_required: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
 """True when the caller must say why, and the audit log keeps it: by the header
 "X-Purpose" over HTTP, by the metadata "spoton-purpose" over gRPC.
+"""
+service_callers: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
+"""Services that may call the method on their own identity, such as "pipeline".
+Absent when none may: then a service needs a caller on whose behalf it acts.
+"""
+max_request_bytes: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.int]
+"""Most bytes of a request's body over HTTP. Absent means 1 MiB. At most 64
+MiB, which is the most that a message may have over gRPC.
 """

@@ -240,20 +240,26 @@ class Source(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FILE_FIELD_NUMBER: _builtins.int
+    NETWORK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def file(self) -> Global___FileSource:
         """A recorded file."""
+
+    @_builtins.property
+    def network(self) -> Global___NetworkSource:
+        """Something that is reached over the network."""
 
     def __init__(
         self,
         *,
         file: Global___FileSource | None = ...,
+        network: Global___NetworkSource | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "kind", b"kind"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "kind", b"kind", "network", b"network"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "kind", b"kind", "network", b"network"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["file"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["file", "network"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -290,6 +296,41 @@ class FileSource(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FileSource: _TypeAlias = FileSource  # noqa: Y015
+
+@_typing.final
+class NetworkSource(_message.Message):
+    """A camera or a recording that is reached over the network. The pipeline does
+    not read it yet.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    HAS_CREDENTIALS_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Address, such as "rtsp://camera.example.org/live". Schemes: "rtsp", "rtsps",
+    "http", "https"; which of them, and which hosts, the installation allows. At
+    most 2000 characters. User name and password may be written in front of the
+    host; they are kept apart, and never read back.
+    """
+    has_credentials: _builtins.bool
+    """Whether a user name and password are kept for the address. An update that
+    states true and names the same scheme, host and port keeps them; any other
+    update forgets them, unless it brings new ones.
+    """
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        has_credentials: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_credentials", b"has_credentials", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NetworkSource: _TypeAlias = NetworkSource  # noqa: Y015
 
 @_typing.final
 class FrameTransform(_message.Message):

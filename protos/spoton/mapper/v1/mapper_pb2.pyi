@@ -711,6 +711,62 @@ class DeleteCameraResponse(_message.Message):
 Global___DeleteCameraResponse: _TypeAlias = DeleteCameraResponse  # noqa: Y015
 
 @_typing.final
+class GetCameraCredentialsRequest(_message.Message):
+    """Names a camera."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_ID_FIELD_NUMBER: _builtins.int
+    CAMERA_ID_FIELD_NUMBER: _builtins.int
+    environment_id: _builtins.str
+    """Environment of the camera."""
+    camera_id: _builtins.str
+    """The camera."""
+    def __init__(
+        self,
+        *,
+        environment_id: _builtins.str = ...,
+        camera_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "environment_id", b"environment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCameraCredentialsRequest: _TypeAlias = GetCameraCredentialsRequest  # noqa: Y015
+
+@_typing.final
+class GetCameraCredentialsResponse(_message.Message):
+    """What a camera wants to know of who opens it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    USERNAME_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Address that they belong to; they must not be sent anywhere else."""
+    username: _builtins.str
+    """User name. Empty when none is kept."""
+    password: _builtins.str
+    """Password. Empty when none is kept."""
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        username: _builtins.str = ...,
+        password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["password", b"password", "url", b"url", "username", b"username"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCameraCredentialsResponse: _TypeAlias = GetCameraCredentialsResponse  # noqa: Y015
+
+@_typing.final
 class CreateZoneRequest(_message.Message):
     """What to add."""
 

@@ -100,6 +100,11 @@ class MapperServiceStub(object):
                 request_serializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.DeleteCameraRequest.SerializeToString,
                 response_deserializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.DeleteCameraResponse.FromString,
                 _registered_method=True)
+        self.GetCameraCredentials = channel.unary_unary(
+                '/spoton.mapper.v1.MapperService/GetCameraCredentials',
+                request_serializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.GetCameraCredentialsRequest.SerializeToString,
+                response_deserializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.GetCameraCredentialsResponse.FromString,
+                _registered_method=True)
         self.CreateZone = channel.unary_unary(
                 '/spoton.mapper.v1.MapperService/CreateZone',
                 request_serializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.CreateZoneRequest.SerializeToString,
@@ -272,6 +277,14 @@ class MapperServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCameraCredentials(self, request, context):
+        """Reads the user name and password of a camera's address. Only the pipeline
+        may, to open the camera; nobody holds the scope.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateZone(self, request, context):
         """Adds a zone.
         """
@@ -438,6 +451,11 @@ def add_MapperServiceServicer_to_server(servicer, server):
                     servicer.DeleteCamera,
                     request_deserializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.DeleteCameraRequest.FromString,
                     response_serializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.DeleteCameraResponse.SerializeToString,
+            ),
+            'GetCameraCredentials': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCameraCredentials,
+                    request_deserializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.GetCameraCredentialsRequest.FromString,
+                    response_serializer=spoton_dot_mapper_dot_v1_dot_mapper__pb2.GetCameraCredentialsResponse.SerializeToString,
             ),
             'CreateZone': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateZone,
@@ -862,6 +880,33 @@ class MapperService(object):
             '/spoton.mapper.v1.MapperService/DeleteCamera',
             spoton_dot_mapper_dot_v1_dot_mapper__pb2.DeleteCameraRequest.SerializeToString,
             spoton_dot_mapper_dot_v1_dot_mapper__pb2.DeleteCameraResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCameraCredentials(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/spoton.mapper.v1.MapperService/GetCameraCredentials',
+            spoton_dot_mapper_dot_v1_dot_mapper__pb2.GetCameraCredentialsRequest.SerializeToString,
+            spoton_dot_mapper_dot_v1_dot_mapper__pb2.GetCameraCredentialsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -66,6 +66,10 @@ class MapperServiceStub:
     """Replaces a camera."""
     DeleteCamera: _grpc.UnaryUnaryMultiCallable[_mapper_pb2.DeleteCameraRequest, _mapper_pb2.DeleteCameraResponse]
     """Deletes a camera with its calibrations."""
+    GetCameraCredentials: _grpc.UnaryUnaryMultiCallable[_mapper_pb2.GetCameraCredentialsRequest, _mapper_pb2.GetCameraCredentialsResponse]
+    """Reads the user name and password of a camera's address. Only the pipeline
+    may, to open the camera; nobody holds the scope.
+    """
     CreateZone: _grpc.UnaryUnaryMultiCallable[_mapper_pb2.CreateZoneRequest, _mapper_pb2.CreateZoneResponse]
     """Adds a zone."""
     GetZone: _grpc.UnaryUnaryMultiCallable[_mapper_pb2.GetZoneRequest, _mapper_pb2.GetZoneResponse]
@@ -135,6 +139,10 @@ class MapperServiceAsyncStub(MapperServiceStub):
     """Replaces a camera."""
     DeleteCamera: _aio.UnaryUnaryMultiCallable[_mapper_pb2.DeleteCameraRequest, _mapper_pb2.DeleteCameraResponse]  # type: ignore[assignment]
     """Deletes a camera with its calibrations."""
+    GetCameraCredentials: _aio.UnaryUnaryMultiCallable[_mapper_pb2.GetCameraCredentialsRequest, _mapper_pb2.GetCameraCredentialsResponse]  # type: ignore[assignment]
+    """Reads the user name and password of a camera's address. Only the pipeline
+    may, to open the camera; nobody holds the scope.
+    """
     CreateZone: _aio.UnaryUnaryMultiCallable[_mapper_pb2.CreateZoneRequest, _mapper_pb2.CreateZoneResponse]  # type: ignore[assignment]
     """Adds a zone."""
     GetZone: _aio.UnaryUnaryMultiCallable[_mapper_pb2.GetZoneRequest, _mapper_pb2.GetZoneResponse]  # type: ignore[assignment]
@@ -279,6 +287,16 @@ class MapperServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_mapper_pb2.DeleteCameraResponse, _abc.Awaitable[_mapper_pb2.DeleteCameraResponse]]:
         """Deletes a camera with its calibrations."""
+
+    @_abc_1.abstractmethod
+    def GetCameraCredentials(
+        self,
+        request: _mapper_pb2.GetCameraCredentialsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mapper_pb2.GetCameraCredentialsResponse, _abc.Awaitable[_mapper_pb2.GetCameraCredentialsResponse]]:
+        """Reads the user name and password of a camera's address. Only the pipeline
+        may, to open the camera; nobody holds the scope.
+        """
 
     @_abc_1.abstractmethod
     def CreateZone(

@@ -246,6 +246,7 @@ class Session(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     END_TO_END_LATENCY_FIELD_NUMBER: _builtins.int
     PERCEPTION_FIELD_NUMBER: _builtins.int
+    CREATOR_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Name, chosen by the server."""
     environment_id: _builtins.str
@@ -300,6 +301,13 @@ class Session(_message.Message):
         the services' defaults.
         """
 
+    @_builtins.property
+    def creator(self) -> Global___SessionCreator:
+        """Who created it. The session itself runs on the pipeline's identity, also
+        after its creator lost every right. Absent for sessions of an older
+        pipeline.
+        """
+
     def __init__(
         self,
         *,
@@ -321,14 +329,41 @@ class Session(_message.Message):
         evidence: _reid_pb2.AssociationEvidence | None = ...,
         end_to_end_latency: Global___Latency | None = ...,
         perception: _environment_pb2.Perception | None = ...,
+        creator: Global___SessionCreator | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_to_end_latency", b"end_to_end_latency", "error", b"error", "evidence", b"evidence", "pace", b"pace", "perception", b"perception", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "creator", b"creator", "end_to_end_latency", b"end_to_end_latency", "error", b"error", "evidence", b"evidence", "pace", b"pace", "perception", b"perception", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision", "cameras", b"cameras", "create_time", b"create_time", "desired_revision", b"desired_revision", "end_to_end_latency", b"end_to_end_latency", "environment_id", b"environment_id", "epoch", b"epoch", "error", b"error", "evidence", b"evidence", "frame_sets", b"frame_sets", "late_frames", b"late_frames", "owner", b"owner", "pace", b"pace", "perception", b"perception", "session_id", b"session_id", "state", b"state", "timeline_id", b"timeline_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision", "cameras", b"cameras", "create_time", b"create_time", "creator", b"creator", "desired_revision", b"desired_revision", "end_to_end_latency", b"end_to_end_latency", "environment_id", b"environment_id", "epoch", b"epoch", "error", b"error", "evidence", b"evidence", "frame_sets", b"frame_sets", "late_frames", b"late_frames", "owner", b"owner", "pace", b"pace", "perception", b"perception", "session_id", b"session_id", "state", b"state", "timeline_id", b"timeline_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Session: _TypeAlias = Session  # noqa: Y015
+
+@_typing.final
+class SessionCreator(_message.Message):
+    """Who created a session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    subject: _builtins.str
+    """Id of the account, or name of the service."""
+    name: _builtins.str
+    """Name for people, as it was then."""
+    def __init__(
+        self,
+        *,
+        subject: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionCreator: _TypeAlias = SessionCreator  # noqa: Y015
 
 @_typing.final
 class CameraProgress(_message.Message):
@@ -601,22 +636,28 @@ class ListSessionsRequest(_message.Message):
     ENVIRONMENT_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CREATOR_SUBJECT_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
     page_size: _builtins.int
     """Most sessions in a page. Range: 1 to 1000; 0 means 100."""
     page_token: _builtins.str
     """next_page_token of the page before. Empty for the first page."""
+    creator_subject: _builtins.str
+    """Only sessions that this account created, by SessionCreator.subject. Empty
+    means all.
+    """
     def __init__(
         self,
         *,
         environment_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        creator_subject: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment_id", b"environment_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["creator_subject", b"creator_subject", "environment_id", b"environment_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

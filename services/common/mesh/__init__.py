@@ -1,0 +1,1 @@
+"""How services prove to each other who calls, and on whose behalf."""

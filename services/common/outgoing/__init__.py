@@ -1,0 +1,1 @@
+"""Addresses that callers give and the system opens: which, where, and how."""

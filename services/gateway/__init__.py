@@ -1,0 +1,1 @@
+"""The one door: REST, WebSocket and accounts in front of the mesh."""

@@ -1,0 +1,1 @@
+"""PostgreSQL, Redis, hashing, signing, and the external issuer."""

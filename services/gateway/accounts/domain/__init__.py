@@ -1,0 +1,1 @@
+"""What accounts are, and which are good."""
