@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"eval: {error}\n")
         return 1
     begin_s = perf_counter()
-    measured = measure(axes, seeds)
+    measured = measure(axes, seeds, lambda line: console.print(line, soft_wrap=True))
     notes = [
         f"Mean of {len(seeds)} seeds; {perf_counter() - begin_s:.0f} s for everything.",
     ]

@@ -2,7 +2,7 @@
 
 import logging
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
@@ -22,8 +22,9 @@ from tests.accuracy.identity.predictions import Predictions, final_of, first_of
 from tests.accuracy.identity.published import Published
 from tests.accuracy.identity.recording import Recording
 from tests.accuracy.identity.steps import steps_of
+from tests.accuracy.identity.tables import value_at
 from tests.accuracy.identity.tracking_scores import overall_scores
-from tests.accuracy.scenes.axes import Axis, distinct
+from tests.accuracy.scenes.axes import Axis, modes_of_scenes
 from tests.accuracy.scenes.generator import Scene, scene_of
 from tests.accuracy.scenes.references import causal_of, ceiling_of
 from tests.accuracy.scenes.script import Script
@@ -36,25 +37,32 @@ _AT_ONCE = 2
 _SCORES = ("idf1", "hota", "switches", "ids")
 
 
-def measure(axes: Sequence[Axis], seeds: Sequence[int]) -> Measured:
-    """Return what every level of some axes comes to."""
+def measure(
+    axes: Sequence[Axis], seeds: Sequence[int], tell: Callable[[str], None]
+) -> Measured:
+    """Return what every level of some axes comes to.
+
+    Args:
+        axes: What is tried.
+        seeds: Of the scenes.
+        tell: Told about every scene that is done.
+    """
     context = multiprocessing.get_context("spawn")
-    tasks = list(distinct(axes, seeds))
-    scripts = list(dict.fromkeys(script for script, _ in tasks))
+    tasks = modes_of_scenes(axes, seeds)
+    found = {}
     with ProcessPoolExecutor(_AT_ONCE, context, initializer=_quiet) as pool:
-        played = [pool.submit(_played, *one) for one in tasks]
-        compared = [pool.submit(_referred, one) for one in scripts]
-        found = {task: one.result() for task, one in zip(tasks, played, strict=True)}
-        known = {one: own.result() for one, own in zip(scripts, compared, strict=True)}
+        for script, own in zip(
+            tasks, pool.map(_tried, tasks, tasks.values()), strict=True
+        ):
+            found[script] = own
+            tell(_line(script, own))
 
     def of_level(script: Script, modes: Sequence[Mode]) -> Mapping[str, Figures]:
-        seeded = [replace(script, seed=seed) for seed in seeds]
-        own = {m: mean_figures([found[one, m] for one in seeded]) for m in modes}
-        references = {
-            name: mean_figures([known[one][name] for one in seeded])
-            for name in REFERENCES
+        seeded = [found[replace(script, seed=seed)] for seed in seeds]
+        return {
+            name: mean_figures([one[name] for one in seeded])
+            for name in (*map(str, modes), *REFERENCES)
         }
-        return {**{str(mode): value for mode, value in own.items()}, **references}
 
     return {
         axis.name: {
@@ -62,6 +70,12 @@ def measure(axes: Sequence[Axis], seeds: Sequence[int]) -> Measured:
         }
         for axis in axes
     }
+
+
+def _line(script: Script, own: Mapping[str, Figures]) -> str:
+    """Return one scene's final scores."""
+    scores = (f"{name} {value_at(one, 'final.idf1'):.3f}" for name, one in own.items())
+    return f"{script}: {', '.join(scores)}"
 
 
 async def played(recording: Recording, mode: Mode = Mode.BOTH) -> Published:
@@ -101,14 +115,20 @@ def _identity(recording: Recording, predictions: Predictions) -> Figures:
     }
 
 
-def _played(script: Script, mode: Mode) -> Figures:
+def _tried(script: Script, modes: Sequence[Mode]) -> Mapping[str, Figures]:
+    """Return the scores of one scene, by evidence and by reference."""
     scene = scene_of(script)
-    return scored(scene, uvloop.run(played(scene.recording, mode)))
+    return {
+        **{str(mode): scored(scene, _run(scene, mode)) for mode in modes},
+        **{
+            name: {"final": _identity(scene.recording, final_of(answer(scene)))}
+            for name, answer in REFERENCES.items()
+        },
+    }
 
 
-def _referred(script: Script) -> Mapping[str, Figures]:
-    scene = scene_of(script)
-    return {name: scored(scene, answer(scene)) for name, answer in REFERENCES.items()}
+def _run(scene: Scene, mode: Mode) -> Published:
+    return uvloop.run(played(scene.recording, mode))
 
 
 def _quiet() -> None:
