@@ -25,6 +25,7 @@ from services.mapper.service.exchange import Exchange
 from services.mapper.service.floor_plans import FloorPlans
 from services.mapper.service.geometry_cache import GeometryCache
 from services.mapper.service.projection import Projection
+from services.mapper.service.quotas import USUAL_QUOTAS, Quotas
 from services.mapper.service.tripwires import Tripwires
 from services.mapper.service.zones import Zones
 
@@ -48,6 +49,7 @@ async def open_mapper(
     drain: DrainSignal,
     sources: AddressPolicy | None = None,
     cipher: MultiFernet | None = None,
+    quotas: Quotas = USUAL_QUOTAS,
 ) -> AsyncIterator[Mapper]:
     """Wire the mapper and follow its store while the context is open.
 
@@ -58,6 +60,7 @@ async def open_mapper(
         drain: When streams are to move away.
         sources: Which addresses cameras may have; None allows none.
         cipher: What their credentials are encrypted with; None keeps none.
+        quotas: What an environment may have.
     """
     async with open_pool(postgres_dsn, SCHEMA) as pool, asyncio.TaskGroup() as tasks:
         store = Store(pool, cipher)
@@ -66,8 +69,8 @@ async def open_mapper(
         projection = Projection(cache)
         use_cases = UseCases(
             environments=Environments(store, cache),
-            exchange=Exchange(store, cache, camera_sources),
-            cameras=Cameras(store, cache, camera_sources),
+            exchange=Exchange(store, cache, camera_sources, quotas),
+            cameras=Cameras(store, cache, camera_sources, quotas),
             zones=Zones(store),
             tripwires=Tripwires(store),
             calibrations=Calibrations(store, cache, projection),
@@ -90,6 +93,6 @@ async def run(config: MapperConfig) -> None:
         grace_s=config.server.drain_grace_s, max_stream_age_s=config.max_stream_age_s
     )
     async with open_mapper(
-        config.postgres_dsn, drain, config.sources, config.cipher
+        config.postgres_dsn, drain, config.sources, config.cipher, config.quotas
     ) as mapper:
         await serve(config.server, mapper.register, drain, ready=lambda: mapper.ready)

@@ -9,6 +9,7 @@ from cryptography.fernet import Fernet, MultiFernet
 from services.common.environ import ConfigError, Environ
 from services.common.grpc_server import ServerSettings
 from services.common.outgoing.policy import AddressPolicy
+from services.mapper.service.quotas import USUAL_QUOTAS, Quotas
 
 DEFAULT_PORT = 7104
 _LEAST_SECRET_CHARACTERS = 32
@@ -24,6 +25,7 @@ class MapperConfig:
         max_stream_age_s: Age at which streams are asked to reopen.
         sources: Which addresses cameras may have.
         cipher: What their credentials are encrypted with; None keeps none.
+        quotas: What an environment may have.
     """
 
     server: ServerSettings
@@ -31,6 +33,7 @@ class MapperConfig:
     max_stream_age_s: float
     sources: AddressPolicy
     cipher: MultiFernet | None = field(repr=False)
+    quotas: Quotas
 
 
 def config_from_environ(environ: Environ) -> MapperConfig:
@@ -45,6 +48,9 @@ def config_from_environ(environ: Environ) -> MapperConfig:
         max_stream_age_s=environ.number("MAX_STREAM_AGE_S", 1800.0, least=1.0),
         sources=environ.beside("SPOTON_SOURCES_").address_policy(),
         cipher=_cipher(environ),
+        quotas=Quotas(
+            cameras=environ.integer("MAX_CAMERAS", USUAL_QUOTAS.cameras, least=1)
+        ),
     )
 
 

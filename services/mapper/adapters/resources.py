@@ -133,6 +133,16 @@ class ResourceTable(Generic[T]):
         )
         return [self._stored(row) for row in await cursor.fetchall()]
 
+    async def count(self, parent: Key) -> int:
+        """Return the number of rows below all but the last part of a key."""
+        columns = self._shape.key_columns[: len(parent)]
+        condition = SQL(" AND ").join(
+            SQL("{} = %s").format(Identifier(column)) for column in columns
+        )
+        query = SQL("SELECT count(*) FROM {} WHERE {}").format(self._table, condition)
+        row = await self._one(query, parent)
+        return 0 if row is None else int(row[0])
+
     async def update(self, key: Key, value: T, etag: str = "") -> Stored[T]:
         """Replace a row's value.
 

@@ -10,17 +10,23 @@ from services.mapper.service.camera_sources import CameraSources
 from services.mapper.service.geometry_cache import GeometryCache
 from services.mapper.service.levels import on_level
 from services.mapper.service.ports import Store
+from services.mapper.service.quotas import Quotas, require_within
 
 
 class Cameras:
     """Creates, reads, changes and deletes cameras."""
 
     def __init__(
-        self, store: Store, cache: GeometryCache, sources: CameraSources
+        self,
+        store: Store,
+        cache: GeometryCache,
+        sources: CameraSources,
+        quotas: Quotas,
     ) -> None:
         self._store = store
         self._cache = cache
         self._sources = sources
+        self._quotas = quotas
 
     async def create(self, environment_id: str, camera: Camera) -> StoredCamera:
         """Add a camera.
@@ -31,14 +37,19 @@ class Cameras:
             AlreadyExists: The id is taken.
             Forbidden: Its address is not allowed.
             NotReady: It brings credentials, and none can be kept.
+            Overloaded: The environment has as many cameras as it may.
         """
         check_camera(camera, "camera")
         key = (environment_id, camera.camera_id)
         change = self._sources.change(camera, None, "camera")
         async with self._store.transaction() as transaction:
-            parent = await transaction.environments.get((environment_id,), lock="SHARE")
+            # Locked against others who add a camera, so that the count holds.
+            parent = await transaction.environments.get(
+                (environment_id,), lock="UPDATE"
+            )
             camera = on_level(change.camera, parent.value, "camera")
             created = await transaction.cameras.insert(key, camera)
+            await require_within(self._quotas, transaction, environment_id)
             await change.apply(transaction, environment_id)
             await transaction.announce(environment_id)
         await self._cache.refresh(environment_id)

@@ -24,6 +24,7 @@ from services.mapper.service.camera_sources import CameraSources
 from services.mapper.service.geometry_cache import GeometryCache
 from services.mapper.service.levels import on_level, require_levels, with_levels
 from services.mapper.service.ports import Key, Resources, Store, Transaction
+from services.mapper.service.quotas import Quotas, require_within
 
 _T = TypeVar("_T")
 
@@ -49,11 +50,16 @@ class Exchange:
     """Writes environments as documents, and makes them what documents say."""
 
     def __init__(
-        self, store: Store, cache: GeometryCache, sources: CameraSources
+        self,
+        store: Store,
+        cache: GeometryCache,
+        sources: CameraSources,
+        quotas: Quotas,
     ) -> None:
         self._store = store
         self._cache = cache
         self._sources = sources
+        self._quotas = quotas
 
     async def export(self, environment_id: str) -> str:
         """Return an environment, with all that lies in it, as a JSON document.
@@ -94,6 +100,7 @@ class Exchange:
             Forbidden: The address of a camera is not allowed.
             NotReady: The document lacks a level that is in use, or brings credentials
                 of a camera where none can be kept.
+            Overloaded: It would have more cameras than an environment may.
         """
         exported = await asyncio.to_thread(read_document, document)
         environment = replace(exported.environment, environment_id=environment_id)
@@ -101,6 +108,8 @@ class Exchange:
         async with self._store.transaction() as transaction:
             writer = _Writer(transaction, environment_id, self._sources)
             await writer.write(exported)
+            if writer.counts["created"]:
+                await require_within(self._quotas, transaction, environment_id)
             await require_levels(
                 transaction, exported.environment, "document.environment"
             )

@@ -44,6 +44,9 @@ class Resources(Protocol[T]):
         Only those whose name is `among` some, unless that is None.
         """
 
+    async def count(self, parent: Key) -> int:
+        """Return how many lie below `parent`."""
+
     async def update(self, key: Key, value: T, etag: str = "") -> Stored[T]:
         """Replace one; NotFound, or Conflict when a stated etag is old."""
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from psycopg import AsyncCursor, sql
 from psycopg.rows import dict_row
 
-from services.common.errors import InvalidInput, NotFound
+from services.common.errors import InvalidInput, NotFound, Overloaded
 from services.common.ids import EnvironmentId, SessionId, TimelineId
 from services.common.postgres import Pool, translated_errors
 from services.pipeline.adapters.session_rows import (
@@ -16,6 +16,9 @@ from services.pipeline.adapters.session_rows import (
     session_from_row,
 )
 from services.pipeline.domain.session import Desired, Session, SessionRequest
+
+MAX_UNFINISHED = 8
+"""Sessions of one environment that have not ended, unless configured otherwise."""
 
 CHANNEL = "spoton_pipeline_sessions"
 """Channel on which every new session and command is announced, by session id."""
@@ -43,6 +46,14 @@ _PAGE_AFTER = sql.SQL("""
       AND %(creator)s IN ('', creator_subject)
     ORDER BY create_time DESC, session_id DESC LIMIT %(limit)s
 """)
+_LOCK_ENVIRONMENT = sql.SQL(
+    "SELECT pg_advisory_xact_lock(hashtextextended(%(environment_id)s, 0))"
+)
+_UNFINISHED = sql.SQL("""
+    SELECT count(*) AS unfinished FROM sessions
+    WHERE environment_id = %(environment_id)s
+      AND state IN ('pending', 'running', 'paused')
+""")
 _COMMAND = sql.SQL("""
     UPDATE sessions SET
         desired_revision = %(desired_revision)s,
@@ -59,8 +70,15 @@ _COMMAND = sql.SQL("""
 class PostgresSessionStore:
     """Keeps sessions; see SessionStore."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, most_unfinished: int = MAX_UNFINISHED) -> None:
+        """Keep the collaborators.
+
+        Args:
+            pool: Connections to PostgreSQL.
+            most_unfinished: Sessions of one environment that have not ended.
+        """
         self._pool = pool
+        self._most_unfinished = most_unfinished
 
     async def create(
         self, session_id: SessionId, timeline_id: TimelineId, request: SessionRequest
@@ -68,6 +86,7 @@ class PostgresSessionStore:
         """Store a new session, or return the one with the same request id.
 
         Raises:
+            Overloaded: The environment has as many unfinished sessions as it may.
             Unavailable: PostgreSQL is away.
         """
         row = request_to_row(request)
@@ -80,12 +99,23 @@ class PostgresSessionStore:
             sql.SQL(", ").join(map(sql.Placeholder, row)),
         )
         async with open_transaction(self._pool) as cursor:
+            await cursor.execute(_LOCK_ENVIRONMENT, row)
             created = await fetch_one(cursor, insert, row)
             if created is not None:
+                await self._require_within(cursor, row)
                 await cursor.execute(_ANNOUNCE, (CHANNEL, session_id))
                 return session_from_row(created)
             existing = await fetch_one(cursor, _BY_REQUEST, row)
         return session_from_row(_found(existing, session_id))
+
+    async def _require_within(self, cursor: AsyncCursor[Row], row: Row) -> None:
+        """Roll back where an environment, which is locked, has too many sessions."""
+        counted = await fetch_one(cursor, _UNFINISHED, row)
+        if counted is not None and counted["unfinished"] > self._most_unfinished:
+            raise Overloaded(
+                f"an environment may have {self._most_unfinished} unfinished sessions; "
+                "stop one, or wait until one has ended"
+            )
 
     async def get(
         self, environment_id: EnvironmentId, session_id: SessionId

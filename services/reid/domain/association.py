@@ -16,8 +16,9 @@ from services.reid.domain.decisions import Decisions
 from services.reid.domain.feedback import Command, Effect, Named
 from services.reid.domain.feedback_rules import FeedbackRules
 from services.reid.domain.intake import Intake
-from services.reid.domain.look_alikes import cameras_with_look_alikes
+from services.reid.domain.likelihood import AppearanceStatistics
 from services.reid.domain.live_set import Changes, LiveSet, Registry
+from services.reid.domain.look_alikes import cameras_with_look_alikes
 from services.reid.domain.person import Person
 from services.reid.domain.presence import (
     accept_portraits,
@@ -54,6 +55,9 @@ class Association:
         self._draw_id = draw_id
         self._model = model
         self._scorer = Scorer(model, config)
+        if live.looks.model_id != model.model_id:
+            # What was learned of another model's vectors says nothing of these.
+            live.looks = AppearanceStatistics(model_id=model.model_id)
 
     def wanted(self, tick: Tick) -> tuple[TrackKey, ...]:
         """Return the tracks whose vectors should come with `tick`, changing nothing."""

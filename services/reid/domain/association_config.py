@@ -36,8 +36,12 @@ class AssociationConfig:
         bias_prior_looks: Comparisons that `bias_noise_m` counts as. Chosen: a few.
         bias_memory_looks: Comparisons after which the oldest are forgotten. Chosen:
             minutes of company.
-        bias_least_nats: Evidence of a pair from which it teaches. 0: likelier one
-            person than two, beyond that both tracks are confirmed.
+        bias_least_nats: Evidence of a pair of confirmed tracks of one person from
+            which it teaches. 0: likelier one than two.
+        bias_doubted_nats: The same where appearance made them one. As much as one
+            look within the contradiction distance can speak against them.
+        bias_least_vectors: Vectors of either track from which appearance did. Chosen:
+            their mean is much better than one.
 
         floor_space_m2: Floor area per stranger; a pair of tracks counts as one person
             while its likelihood exceeds 1 / floor_space_m2. Chosen: a loose crowd.
@@ -105,8 +109,8 @@ class AssociationConfig:
         stay_spread_m: How far who stands sways on the floor, metres. Chosen: a step.
         standing_heights_per_s: Speed of a box up to which somebody stands, in box
             heights per second: `standing_speed_mps` over 1.7 m.
-        spot_sigma_heights: Standard deviation of a box of who stays, in heights. Four
-            times what a detector jitters by: a cover changes the box.
+        spot_sigma_heights: Standard deviation of a box of who stays, in heights.
+            Four times what a detector jitters by: a cover moves the centre.
         spot_spread_per_s: Its growth for who walks, heights per second:
             `return_spread_mps` over 1.7 m.
         spot_sigma_log_height: Standard deviation of the logarithm of the height.
@@ -205,6 +209,8 @@ class AssociationConfig:
     bias_prior_looks: float = 10.0
     bias_memory_looks: float = 500.0
     bias_least_nats: float = 0.0
+    bias_doubted_nats: float = -3.0
+    bias_least_vectors: int = 4
 
     floor_space_m2: float = 20.0
     floor_evidence_limit: float = 3.0
@@ -271,7 +277,7 @@ class AssociationConfig:
     history_keys: int = 64
 
     embed_first_count: int = 8
-    embed_retry_s: float = 0.5
+    embed_retry_s: float = 1.0
     embed_ambiguous_s: float = 0.6
     embed_refresh_s: float = 4.0
     embed_max_occlusion: float = 0.4

@@ -121,8 +121,19 @@ class Decisions:
         if track.global_id is not None:
             own = scores.column[track.global_id]
             margin = config.switch_margin if track.provisional else config.move_margin
+            if not track.provisional and self._is_all_of_its_person(track):
+                # Of two who are one, the older stays: they merge below.
+                worth[own:] = _FORBIDDEN
             worth[own] = nats[own] + margin
         return worth
+
+    def _is_all_of_its_person(self, track: Tracklet) -> bool:
+        """Return whether nothing would be left of a track's person without it."""
+        assert track.global_id is not None  # noqa: S101 - the caller checked.
+        person = self._live.persons[track.global_id]
+        return not person.past_keys and self._live.tracks_of(person.global_id) == [
+            track
+        ]
 
     def _bind(self, track: Tracklet, chosen: GlobalId | None, scores: Scores) -> None:
         """Carry out one choice; taking a confirmed track from its person is a split."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from services.common.ids import CameraId
+from services.common.ids import CameraId, ModelId
 from services.reid.domain.disagreement import Disagreement, Disagreements
 from services.reid.domain.likelihood import AppearanceStatistics, Moments
 from services.reid.domain.spot import Spot
@@ -52,19 +52,28 @@ def floors_from_json(document: list[Json]) -> Disagreements:
     return floors
 
 
-def looks_to_json(looks: AppearanceStatistics) -> list[list[float]]:
+def looks_to_json(looks: AppearanceStatistics) -> Json:
     """Return how alike vectors turned out to be."""
-    return [
-        [one.count, one.mean, one.squares] for one in (looks.different, looks.within)
-    ]
+    return {
+        "model": looks.model_id,
+        "different": _moments_to_json(looks.different),
+        "within": _moments_to_json(looks.within),
+    }
 
 
-def looks_from_json(document: list[list[float]] | None) -> AppearanceStatistics:
+def _moments_to_json(moments: Moments) -> list[float]:
+    return [moments.count, moments.mean, moments.squares]
+
+
+def looks_from_json(document: Json | None) -> AppearanceStatistics:
     """Return what `looks_to_json` was given; nothing yet for None."""
     if document is None:
         return AppearanceStatistics()
-    different, within = document
-    return AppearanceStatistics(Moments(*different), Moments(*within))
+    return AppearanceStatistics(
+        Moments(*document["different"]),
+        Moments(*document["within"]),
+        ModelId(document["model"]),
+    )
 
 
 def spot_to_json(spot: Spot) -> list[float]:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from services.common.ids import ModelId
+
 Matrix = NDArray[np.float64]
 
 _MOST_SIMILAR = 0.999
@@ -68,10 +70,12 @@ class AppearanceStatistics:
     Attributes:
         different: Fisher transforms, two people that one camera saw at once.
         within: Share of a vector that stays the same within a track, a correlation.
+        model_id: Model of the vectors; empty before the first.
     """
 
     different: Moments = field(default_factory=Moments)
     within: Moments = field(default_factory=Moments)
+    model_id: ModelId = field(default=ModelId(""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,8 @@ def learn_disagreements(
                 if (
                     not stands.comparable[one, two]
                     or (live.frame_set + one + two) % ticks
-                    or live.pairs.nats[one, two] < config.bias_least_nats
+                    or live.pairs.nats[one, two]
+                    < _least_nats(live, (keys[one], keys[two]), config)
                 ):
                     continue
                 spread = stands.covariances_m2[one] + stands.covariances_m2[two]
@@ -132,3 +133,16 @@ def _velocity_mps(live: LiveSet, one: TrackKey, two: TrackKey) -> Array:
         return np.zeros(2)
     velocity: Array = np.mean([motion.mean[2:] for motion in sure], axis=0)
     return velocity
+
+
+def _least_nats(
+    live: LiveSet, keys: tuple[TrackKey, TrackKey], config: AssociationConfig
+) -> float:
+    """Return the floor evidence from which a pair teaches.
+
+    Where appearance made them one, the floor may contradict: that is what it learns.
+    """
+    counts = [live.tracks[key].vector_count for key in keys]
+    if min(counts) >= config.bias_least_vectors:
+        return config.bias_doubted_nats
+    return config.bias_least_nats

@@ -16,6 +16,7 @@ from services.reid.domain.tracklet import Tracklet
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,21 +260,11 @@ def appearance_evidence(
     like = np.add.reduceat(weight * np.exp(each), starts, axis=1)
     views = np.add.reduceat(weight, starts, axis=1)
 
-    weighted = foreign * counts
-    gram = vectors @ vectors.T
-    for index, start in enumerate(starts):
-        stop = starts[index + 1] if index + 1 < len(starts) else len(owner)
-        part = weighted[:, start:stop]
-        total = part.sum(axis=1)
-        towards = (part * similarity[:, start:stop]).sum(axis=1)
-        length = np.sqrt(
-            np.einsum("qi,ij,qj->q", part, gram[start:stop, start:stop], part)
-        )
-        mean = towards / np.maximum(length, 1e-9)
-        pooled = likelihood.evidence(mean, query_counts, np.maximum(total, 1.0))
-        pooled = np.clip(pooled, -config.appearance_limit, config.appearance_limit)
-        like[:, index] += np.where(total > 0, np.exp(pooled), 0.0)
-        views[:, index] += total > 0
+    mean, total = _to_means(similarity, vectors, counts, foreign, starts)
+    of_mean = likelihood.evidence(mean, query_counts[:, None], np.maximum(total, 1.0))
+    of_mean = np.clip(of_mean, -config.appearance_limit, config.appearance_limit)
+    like += np.where(total > 0, np.exp(of_mean), 0.0)
+    views += total > 0
     nats = np.log(np.maximum(like, 1e-300) / np.maximum(views, 1.0))
     nats = np.where(views > 0, nats, 0.0)
 
@@ -283,3 +274,31 @@ def appearance_evidence(
     rows = np.array([row for row, _ in seen])
     evidence[np.ix_(rows, owner[starts])] = mean
     return evidence
+
+
+def _to_means(
+    similarity: Matrix, vectors: Matrix, counts: Matrix, foreign: Mask, starts: Indices
+) -> tuple[Matrix, Matrix]:
+    """Return the cosines of queries with the means of persons, and the vectors behind.
+
+    Args:
+        similarity: Of queries and prototypes, shape (queries, prototypes).
+        vectors: Prototypes, person by person.
+        counts: Vectors behind each prototype.
+        foreign: Which prototypes are not of the query's own track, same shape as
+            `similarity`; the others are left out of the mean.
+        starts: First prototype of each person.
+    """
+    weighted = foreign * counts
+    towards = np.add.reduceat(weighted * similarity, starts, axis=1)
+    total = np.add.reduceat(weighted, starts, axis=1)
+    sums = np.add.reduceat(vectors * counts[:, None], starts, axis=0)
+    length = np.broadcast_to(np.linalg.norm(sums, axis=1), total.shape).copy()
+    # A track is of one person at most: few means lack a part.
+    person = np.searchsorted(starts, np.arange(len(counts)), side="right") - 1
+    for query, prototype in zip(*np.nonzero(~foreign), strict=True):
+        own = person[prototype]
+        part = ~foreign[query] & (person == own)
+        rest = sums[own] - counts[part] @ vectors[part]
+        length[query, own] = np.linalg.norm(rest)
+    return towards / np.maximum(length, 1e-9), total

@@ -89,7 +89,9 @@ class CameraWatch:
 
     def longest_stand_s(self) -> float:
         """Return how long anybody has not moved, seconds."""
-        since_ns = min((one.time_ns for one in self.stands.values()), default=self.now_ns)
+        since_ns = min(
+            (one.time_ns for one in self.stands.values()), default=self.now_ns
+        )
         return (self.now_ns - since_ns) / _S_NS
 
     def _stand(

@@ -63,7 +63,9 @@ class Detector:
         self._missing = np.where(self._missing, drawn >= end, drawn < begin)
         visible = view.visible
         ramp = (visible - _LEAST_SEEN) / (_SURELY_SEEN - _LEAST_SEEN)
-        seen = (rng.random(len(visible)) < ramp.clip(0, 1)) & ~self._missing[view.people]
+        seen = (rng.random(len(visible)) < ramp.clip(0, 1)) & ~self._missing[
+            view.people
+        ]
         heights = view.boxes_px[seen, 3] - view.boxes_px[seen, 1]
         # A detector completes whom little hides, and cuts whom much hides.
         cut = (1.0 - visible[seen, None]).clip(0, 1) > 1.0 - _SURELY_SEEN
@@ -71,11 +73,13 @@ class Detector:
         boxes = boxes + rng.normal(size=boxes.shape) * (
             _JITTER * noise * heights[:, None]
         )
-        scores = (0.45 + 0.5 * visible[seen] - 0.04 * noise * rng.random(len(boxes)))
+        scores = 0.45 + 0.5 * visible[seen] - 0.04 * noise * rng.random(len(boxes))
         false = self._invented(rng.poisson(_FALSE_PER_FRAME * noise))
         return Detected(
             np.concatenate((_inside(boxes), false)),
-            np.concatenate((scores.clip(0.05, 0.99), rng.uniform(0.3, 0.65, len(false)))),
+            np.concatenate(
+                (scores.clip(0.05, 0.99), rng.uniform(0.3, 0.65, len(false)))
+            ),
             np.concatenate((view.people[seen], np.full(len(false), -1))),
             np.concatenate((view.shares[seen], np.zeros((len(false), self._people)))),
         )
@@ -97,5 +101,8 @@ def _inside(boxes: Array) -> Array:
     y = np.sort(boxes[:, 1::2], axis=1).clip(0, height)
     x[:, 1] = np.maximum(x[:, 1], np.minimum(x[:, 0] + 2, width))
     y[:, 1] = np.maximum(y[:, 1], np.minimum(y[:, 0] + 2, height))
-    x[:, 0], y[:, 0] = np.minimum(x[:, 0], x[:, 1] - 2), np.minimum(y[:, 0], y[:, 1] - 2)
+    x[:, 0], y[:, 0] = (
+        np.minimum(x[:, 0], x[:, 1] - 2),
+        np.minimum(y[:, 0], y[:, 1] - 2),
+    )
     return np.column_stack((x[:, 0], y[:, 0], x[:, 1], y[:, 1]))

@@ -89,7 +89,9 @@ class _Greedy:
             track = self._followed(number, camera_id, person, frame, row)
             if not track.decided:
                 track.person = self._decide(track, number)
-                track.decided = (number - track.begun) >= _DECIDED_AFTER_S * self._rate_hz
+                track.decided = (
+                    number - track.begun
+                ) >= _DECIDED_AFTER_S * self._rate_hz
             known = self._known.setdefault(track.person, _Known())
             known.looks = [*known.looks[-7:], track.look]
             yield _box(camera_id, number, frame, row, track.number, track.person)
@@ -145,7 +147,7 @@ class _Greedy:
         likeness, least = max(absent, default=(0.0, 0))
         if likeness >= self._model.match_similarity:
             return -least
-        return track.person if track.person else len(self._known) + 1
+        return track.person or len(self._known) + 1
 
     def _alike(self, person: int, track: _Tracklet) -> float:
         known = self._known.get(person)

@@ -72,9 +72,7 @@ def _camera(index: int, count: int) -> RigCamera:
     x_m, y_m = (np.interp(way, sides, corners[:, axis]) for axis in (0, 1))
     middle = np.array([length / 2, width / 2])
     target = middle + 0.25 * (middle - np.array([x_m, y_m]))
-    pose = _looking(
-        np.array([x_m, y_m, _HEIGHT_M]), np.array([*target, _LOOK_AT_M])
-    )
+    pose = _looking(np.array([x_m, y_m, _HEIGHT_M]), np.array([*target, _LOOK_AT_M]))
     lens = Lens(_FOCAL_PX, _FOCAL_PX, SIZE_PX[0] / 2, SIZE_PX[1] / 2)
     return RigCamera(CameraId(f"camera-{index + 1:02d}"), pose, lens)
 
@@ -101,9 +99,7 @@ def floor_error(error_m: float, rng: np.random.Generator) -> Array:
     angle = 0.6 * error_m / radius_m * rng.choice((-1.0, 1.0))
     heading = rng.uniform(0, 2 * np.pi)
     shift = 0.8 * error_m * np.array([np.cos(heading), np.sin(heading)])
-    turn = np.array(
-        [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    )
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     middle = np.array([length / 2, width / 2])
     moved = np.eye(3)
     moved[:2, :2] = turn

@@ -61,7 +61,11 @@ def cylinders_px(
 
 
 def view_of(
-    camera: RigCamera, feet_m: Array, heights_m: Array, pillars_px: Array, hidden_m: Array
+    camera: RigCamera,
+    feet_m: Array,
+    heights_m: Array,
+    pillars_px: Array,
+    hidden_m: Array,
 ) -> View:
     """Return what a camera sees.
 

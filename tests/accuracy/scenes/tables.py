@@ -51,7 +51,10 @@ def _rows(
             level.name,
             str(mode),
             *(_cell(levels[level.name][mode], path) for path in _COLUMNS.values()),
-            *(_cell(levels[level.name][one], "final.idf1") for one in _REFERENCES.values()),
+            *(
+                _cell(levels[level.name][one], "final.idf1")
+                for one in _REFERENCES.values()
+            ),
         )
         for level in axis.levels
         for mode in level.modes

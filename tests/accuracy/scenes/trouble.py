@@ -30,9 +30,7 @@ _HEIGHT_M = 1.72
 def frozen(scene: Scene, camera_id: CameraId, from_s: float) -> Scene:
     """Let a camera deliver one picture for ever, with times that go on."""
     first = round(from_s * scene.script.rate_hz)
-    return _changed(
-        scene, camera_id, lambda number, found: found[min(number, first)]
-    )
+    return _changed(scene, camera_id, lambda number, found: found[min(number, first)])
 
 
 def stuttering(scene: Scene, camera_id: CameraId) -> Scene:
@@ -96,7 +94,9 @@ def with_poster(scene: Scene, camera_id: CameraId) -> Scene:
 def with_mirror(scene: Scene, camera_id: CameraId) -> Scene:
     """Put a mirror on the wall x = 0, in which a camera sees people twice."""
     rng = np.random.default_rng((scene.script.seed, 8))
-    camera = next(one for one in rig(scene.script.cameras) if one.camera_id == camera_id)
+    camera = next(
+        one for one in rig(scene.script.cameras) if one.camera_id == camera_id
+    )
     heights = np.full(scene.script.people, _HEIGHT_M)
 
     def mirrored(number: int, found: Sequence[_Found]) -> _Found:

@@ -66,9 +66,12 @@ def paths_m(script: Script) -> Array:
         target[~own] = at[leader[~own]] + offsets[~own]
         way = target - at
         distance = np.linalg.norm(way, axis=1)
-        wanted = way * np.minimum(
-            speed / np.maximum(distance, 1e-6), np.where(own, np.inf, 1.5)
-        )[:, None]
+        wanted = (
+            way
+            * np.minimum(
+                speed / np.maximum(distance, 1e-6), np.where(own, np.inf, 1.5)
+            )[:, None]
+        )
         wanted[resting_s > 0] = 0.0
         wanted[~own] = _capped(way[~own] / 0.6, 1.3 * speed[~own])
         gone = np.array([one.away for one in stops]) & (resting_s > 0)
@@ -88,9 +91,7 @@ def paths_m(script: Script) -> Array:
     return found
 
 
-def _departed(
-    at: Array, stop: Stop, agenda: Iterator[Stop]
-) -> tuple[Array, Stop]:
+def _departed(at: Array, stop: Stop, agenda: Iterator[Stop]) -> tuple[Array, Stop]:
     """Return where somebody goes on from, and where to."""
     if not stop.away:
         return at, next(agenda)
