@@ -100,7 +100,8 @@ class Votes:
     def verdict(self) -> tuple[float, float] | None:
         """Return lag in seconds and shift in metres; None where votes do not agree.
 
-        Either is 0 where the other alone explains what is seen.
+        Either is 0 where the other alone explains what is seen. Up to a second and a
+        metre cameras are taken to agree: a walker's shift and lag are hard to tell.
         """
         near = np.zeros_like(self.counts)
         for x in (-1, 0, 1):

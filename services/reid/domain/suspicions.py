@@ -38,7 +38,7 @@ class SuspicionKind(StrEnum):
     PEOPLE_LOOK_ALIKE = "people_look_alike"
     """A camera sees two at once who look like one: uniforms, twins, or a mirror."""
     SOMEBODY_NEVER_MOVES = "somebody_never_moves"
-    """A camera sees somebody at one spot for minutes: a poster, a dummy, or a sleeper."""
+    """A camera sees somebody at one spot for minutes: a poster or a sleeper."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -88,13 +88,6 @@ def test_trouble_is_told_and_ids_hold(case: str) -> None:
     """Operators read what is wrong, and most boxes still have their person's id."""
     make, expected, least_idf1 = CASES[case]
     warnings, figures = told_about(make())
-    print(
-        case,
-        warnings,
-        value_at(figures, "first.idf1"),
-        value_at(figures, "final.idf1"),
-        value_at(figures, "final.ids"),
-    )
     assert expected <= warnings
     assert bool(warnings) == bool(expected)
     final = value_at(figures, "final.idf1")
