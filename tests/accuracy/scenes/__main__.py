@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begin_s = perf_counter()
     measured = measure(axes, seeds, lambda line: console.print(line, soft_wrap=True))
     notes = [
-        f"Seeds {', '.join(map(str, seeds))}; {perf_counter() - begin_s:.0f} s for all.",
+        f"Seeds {options.seeds or SEEDS}; {perf_counter() - begin_s:.0f} s in all.",
     ]
     table, machine = table_of(measured, notes), this_machine()
     print_table(console, table)
