@@ -119,8 +119,8 @@ class Votes:
             return (0.0, 0.0) if agreeing >= _FEW_VOTES else None
         if lagging >= shifted:
             return (int(by_lag.argmax()) - MOST_LAG_STEPS) * STEP_S, 0.0
-        x, y = np.unravel_index(int(by_shift.argmax()), by_shift.shape)
-        cells = np.hypot(int(x) - _REACH_CELLS, int(y) - _REACH_CELLS)
+        row, column = np.unravel_index(int(by_shift.argmax()), by_shift.shape)
+        cells = np.hypot(int(row) - _REACH_CELLS, int(column) - _REACH_CELLS)
         return 0.0, float(cells) * _CELL_M
 
 
