@@ -13,10 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 
+from PIL import Image
 from rich.console import Console
 
 from services.common.log import configure_logging
-from tests.accuracy.identity.comparing import save
 from tests.accuracy.identity.unusable import UnusableData
 from tests.accuracy.report import print_table, replace_measured
 from tests.accuracy.scenes.axes import AXES, Axis
@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if axes == AXES:
         page = PAGE.read_text(encoding="utf-8")
         PAGE.write_text(replace_measured(page, table, machine), encoding="utf-8")
-        save(draw(measured), PICTURE)
+        # Few colours: a file that a repository carries should be small.
+        Image.fromarray(draw(measured)).quantize(32).save(PICTURE, optimize=True)
         console.print(f"{PAGE} and {PICTURE} were made anew.")
     return 0
 

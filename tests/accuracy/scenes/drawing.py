@@ -38,7 +38,7 @@ def draw(measured: Measured) -> Pixels:
 
 def _legend(picture: Pixels) -> None:
     write(picture, "IDF1 over all cameras", 16, 26, height_px=14)
-    left = 220.0
+    left = 270.0
     for name, (_, _, colour) in _CURVES.items():
         line(picture, [(left, 21), (left + 22, 21)], colour, 2)
         write(picture, name, left + 28, 26, height_px=12, colour=MUTED)
