@@ -63,8 +63,8 @@ bench: install-test ## Measure mesh, trackers, history, analytics, identities, g
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)
 
-eval: install-test ## Measure who is who across cameras: DATA=folder, ONLY=plaza, MODES=both, SEEDS=0, FAST=1, COMPARE=a.json,b.json
-	@$(BIN)/python -m tests.accuracy.identity $(DATA) $(EVAL_ARGS)
+eval: install-test ## Measure who is who across cameras: DATA=folder, ONLY=plaza, MODES=both, SEEDS=0, FAST=1, COMPARE=a.json,b.json, SCENES=1 for scripted scenes
+	@$(BIN)/python -m $(if $(SCENES),tests.accuracy.scenes,tests.accuracy.identity $(DATA)) $(EVAL_ARGS)
 
 models: install ## List the models; FETCH="a b" fetches, VERIFY=1 checks all files that are here
 	@$(BIN)/python -m services.common.models $(if $(FETCH),fetch $(FETCH),$(if $(VERIFY),verify,list))

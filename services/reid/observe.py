@@ -44,7 +44,7 @@ TICKS = Counter(
 SUSPICIONS = Gauge(
     "spoton_reid_suspicions",
     "1 while something seems wrong: embedder_tells_nothing, floors_disagree, "
-    "clocks_disagree, camera_repeats.",
+    "clocks_disagree, camera_repeats, people_look_alike, somebody_never_moves.",
     ("environment", "kind", "subject"),
 )
 EMBEDDINGS_WANTED = Counter(

@@ -18,6 +18,7 @@ from services.reid.domain.feedback_rules import FeedbackRules
 from services.reid.domain.intake import Intake
 from services.reid.domain.likelihood import AppearanceStatistics
 from services.reid.domain.live_set import Changes, LiveSet, Registry
+from services.reid.domain.look_alikes import cameras_with_look_alikes
 from services.reid.domain.person import Person
 from services.reid.domain.presence import (
     accept_portraits,
@@ -27,7 +28,7 @@ from services.reid.domain.presence import (
 )
 from services.reid.domain.recall import Question, admit, keep_apart
 from services.reid.domain.scoring import Scorer
-from services.reid.domain.suspicions import Suspicion, suspicions
+from services.reid.domain.suspicions import Suspicion, SuspicionKind, suspicions
 from services.reid.domain.tracklet import Tracklet
 from services.reid.domain.values import CameraSightings, Tick, TickAnswer, TrackKey
 
@@ -115,7 +116,20 @@ class Association:
     def suspicions(self) -> tuple[Suspicion, ...]:
         """Return what seems wrong with cameras, clocks or the embedder, sorted."""
         live = self.live
-        return suspicions(live.looks, live.floors, live.watches.items(), self.config)
+        found = suspicions(
+            live.looks,
+            live.floors,
+            live.alignment,
+            live.watches.items(),
+            self.config,
+        )
+        if any(one.kind is SuspicionKind.EMBEDDER_TELLS_NOTHING for one in found):
+            return found
+        # Not by what was learned: uniforms teach that strangers are alike.
+        likelihood = self._model.prior(self.config)
+        alike = cameras_with_look_alikes(live.tracks.values(), likelihood, self.config)
+        kind = SuspicionKind.PEOPLE_LOOK_ALIKE
+        return tuple(sorted((*found, *(Suspicion(kind, one) for one in alike))))
 
     def carry_out(self, command: Command, named: Named) -> tuple[Effect, Changes]:
         """Change the live set as an operator says.

@@ -181,6 +181,12 @@ class AssociationConfig:
         suspect_lag_weight: What no lag counts as, squared metres per second of walk.
         suspect_repeat_s: Time after which a camera that repeats itself is suspected,
             seconds. No detector answers the same twice for a living picture.
+        suspect_still_s: Time at one spot after which somebody is suspected to be a
+            poster, seconds. Chosen: longer than people wait for a train.
+        suspect_alike_vectors: Vectors that two tracks need before they are suspected
+            to look alike. Chosen: as many as a new track gets at once.
+        suspect_alike_nats: Evidence from which two whom a camera sees at once look
+            like one, nats. Chosen: twenty to one, as strangers seldom do.
 
         portrait_interval_s: Least time between two requests for a person's picture.
         portrait_gain: Quality by which a new picture must beat the best.
@@ -286,6 +292,9 @@ class AssociationConfig:
     suspect_lag_s: float = 0.5
     suspect_lag_weight: float = 20.0
     suspect_repeat_s: float = 5.0
+    suspect_still_s: float = 900.0
+    suspect_alike_vectors: int = 8
+    suspect_alike_nats: float = 3.0
 
     portrait_interval_s: float = 2.0
     portrait_gain: float = 0.1

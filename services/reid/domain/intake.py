@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from services.common.ids import CameraId, GlobalId
+from services.reid.domain.alignment import walkers_of
 from services.reid.domain.appearance import AppearanceModel, Prototype, learn
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.fusion import TrackFix, fused
@@ -55,6 +56,8 @@ class Intake:
             ]
             watch = self._live.watches.setdefault(camera.camera_id, CameraWatch())
             watch.look(camera)
+            walkers = walkers_of(seen, camera.captured_ns)
+            self._live.alignment.look(camera.camera_id, walkers)
             self._keep_apart([track for track in seen if track is not None])
         self._fuse()
         self._compare()

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from services.common.ids import CameraId, GlobalId, SessionId
+from services.reid.domain.alignment import Alignment
 from services.reid.domain.appearance import Prototype, surplus
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.constraints import Constraints
@@ -98,6 +99,7 @@ class LiveSet:
         constraints: What operators said.
         recall: What is asked of the archive, and who came from it.
         watches: What each camera showed last.
+        alignment: Whether cameras show the same walks.
         version: Grows whenever tracks, persons or prototypes change hands.
     """
 
@@ -113,6 +115,7 @@ class LiveSet:
     constraints: Constraints = field(default_factory=Constraints)
     recall: Recall = field(default_factory=Recall)
     watches: dict[CameraId, CameraWatch] = field(default_factory=dict)
+    alignment: Alignment = field(default_factory=Alignment)
     version: int = 0
 
     def tracks_of(self, global_id: GlobalId) -> list[Tracklet]:

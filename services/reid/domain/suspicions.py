@@ -6,18 +6,22 @@ operator should know all the same.
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 
-from services.common.ids import CameraId
+from services.common.ids import CameraId, TrackId
+from services.reid.domain.alignment import Alignment
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.disagreement import Disagreements
 from services.reid.domain.likelihood import AppearanceStatistics, fisher
-from services.reid.domain.values import CameraSightings
+from services.reid.domain.spot import Spot
+from services.reid.domain.values import CameraSightings, Sighting
 
 _S_NS = 1_000_000_000
+_STILL_HEIGHTS = 0.1
+"""Way of a box that counts as moving, in heights. A sleeper turns by more."""
 
 
 class SuspicionKind(StrEnum):
@@ -31,6 +35,10 @@ class SuspicionKind(StrEnum):
     """Two cameras see walkers one behind the other: a clock is off."""
     CAMERA_REPEATS = "camera_repeats"
     """A camera shows the same again and again: it is frozen."""
+    PEOPLE_LOOK_ALIKE = "people_look_alike"
+    """A camera sees two at once who look like one: uniforms, twins, or a mirror."""
+    SOMEBODY_NEVER_MOVES = "somebody_never_moves"
+    """A camera sees somebody at one spot for minutes: a poster or a sleeper."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,11 +62,13 @@ class CameraWatch:
         digest: Checksum of its boxes and scores; 0 while it shows nobody.
         since_ns: When it first showed exactly that, nanoseconds since 1970 UTC.
         now_ns: When it last did.
+        stands: By track: the spot that it has not left, and since when.
     """
 
     digest: int = 0
     since_ns: int = 0
     now_ns: int = 0
+    stands: dict[TrackId, Spot] = field(default_factory=dict)
 
     def look(self, camera: CameraSightings) -> None:
         """Take in what the camera shows now."""
@@ -71,11 +81,35 @@ class CameraWatch:
         if digest != self.digest or not digest:
             self.digest, self.since_ns = digest, camera.captured_ns
         self.now_ns = camera.captured_ns
+        self.stands = {
+            one.key.track_id: self._stand(one, one.centre_px, camera.captured_ns)
+            for one in camera.sightings
+            if one.centre_px is not None
+        }
+
+    def longest_stand_s(self) -> float:
+        """Return how long anybody has not moved, seconds."""
+        since_ns = min(
+            (one.time_ns for one in self.stands.values()), default=self.now_ns
+        )
+        return (self.now_ns - since_ns) / _S_NS
+
+    def _stand(
+        self, one: Sighting, centre_px: tuple[float, float], captured_ns: int
+    ) -> Spot:
+        """Return the spot that a track has not left, which may be a new one."""
+        known = self.stands.get(one.key.track_id)
+        if known is not None:
+            away_px = np.hypot(centre_px[0] - known.x_px, centre_px[1] - known.y_px)
+            if one.coasted or away_px < _STILL_HEIGHTS * known.height_px:
+                return known
+        return Spot(*centre_px, one.height_px, captured_ns)
 
 
 def suspicions(
     looks: AppearanceStatistics,
     floors: Disagreements,
+    alignment: Alignment,
     watches: Iterable[tuple[CameraId, CameraWatch]],
     config: AssociationConfig,
 ) -> tuple[Suspicion, ...]:
@@ -92,11 +126,19 @@ def suspicions(
             found.append(Suspicion(SuspicionKind.FLOORS_DISAGREE, pair))
         if abs(floor.lag_s(config)) > config.suspect_lag_s:
             found.append(Suspicion(SuspicionKind.CLOCKS_DISAGREE, pair))
+    for (one, two), votes in alignment.votes.items():
+        lag_s, shift_m = votes.verdict() or (0.0, 0.0)
+        if abs(lag_s) > config.suspect_lag_s:
+            found.append(Suspicion(SuspicionKind.CLOCKS_DISAGREE, f"{one}+{two}"))
+        if shift_m > config.suspect_offset_m:
+            found.append(Suspicion(SuspicionKind.FLOORS_DISAGREE, f"{one}+{two}"))
     for camera_id, watch in watches:
         repeated_ns = watch.now_ns - watch.since_ns if watch.digest else 0
         if repeated_ns > config.suspect_repeat_s * _S_NS:
             found.append(Suspicion(SuspicionKind.CAMERA_REPEATS, camera_id))
-    return tuple(sorted(found))
+        elif watch.longest_stand_s() > config.suspect_still_s:
+            found.append(Suspicion(SuspicionKind.SOMEBODY_NEVER_MOVES, camera_id))
+    return tuple(sorted(set(found)))
 
 
 def _tells_nothing(looks: AppearanceStatistics, config: AssociationConfig) -> bool:

@@ -248,6 +248,7 @@ class TimelineWriter:
 
     async def leave(self) -> None:
         """End what runs beside the ticks, however the stream ended."""
+        self._alarm.sound(())
         if self._recollection is not None:
             await self._recollection.close()
 

@@ -26,13 +26,17 @@ from tests.accuracy.identity.published import Published
 from tests.accuracy.identity.recording import Recording
 from tests.accuracy.identity.reid_service import RecordedVectors
 from tests.accuracy.identity.vector_models import model_of
+from tests.accuracy.scenes.generator import scene_of
+from tests.accuracy.scenes.script import Script
 from tests.fakes.small_recording import walkers
 
 
-@pytest.fixture
-def recording() -> Recording:
-    """Give four people in two cameras."""
-    return walkers(seconds=4.0)
+@pytest.fixture(params=["walkers", "scene"])
+def recording(request: pytest.FixtureRequest) -> Recording:
+    """Give four people in two cameras, and a scripted scene with three."""
+    if request.param == "walkers":
+        return walkers(seconds=4.0)
+    return scene_of(Script(duration_s=6.0, people=4, cameras=3, rate_hz=5.0)).recording
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from stack.ports import free_ports
 from tests.integration.gateway.problems import problem
 from tests.integration.gateway.running import client
 
-
 SECRET = secrets.token_hex(24)
 """One for all tests: the signing keys in their database are sealed by it."""
 
