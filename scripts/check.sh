@@ -16,6 +16,8 @@ step "generated code matches the protos"
 scripts/protos-unchanged.sh
 step "the table of permissions"
 .venv/bin/python -m scripts.permissions --check
+step "the table of metrics"
+.venv/bin/python -m scripts.metrics --check
 step "buf"
 scripts/buf.sh .venv-protos/bin
 step "the client package on its oldest protobuf and grpcio"

@@ -13,6 +13,7 @@ from services.pipeline.convert import environment_id_from_proto
 from services.pipeline.domain.coalescing import Delivery
 from services.pipeline.domain.resume import resume_token, sequence_from_token
 from services.pipeline.domain.session import SessionScope
+from services.pipeline.observe import WATCHERS
 from services.pipeline.service import CameraCatalog, SessionStore
 from spoton.common.v1 import events_pb2
 from spoton.pipeline.v1 import pipeline_pb2
@@ -88,7 +89,18 @@ class TrackingWatch:
             if after >= recent_until:
                 recent_until = 0
                 yield _sign_of_life(environment_id, after)
-        deliveries = deliver(environment_id, after, scope)
+        with WATCHERS.track_inprogress():
+            delivered = self._delivered(
+                environment_id, deliver(environment_id, after, scope), recent_until
+            )
+            async with aclosing(delivered) as responses:
+                async for response in responses:
+                    yield response
+
+    async def _delivered(
+        self, environment_id: EnvironmentId, deliveries: Deliveries, recent_until: int
+    ) -> AsyncGenerator[pipeline_pb2.WatchTrackingResponse, None]:
+        """Yield deliveries as answers, with a sign of life after the recent ones."""
         async with aclosing(_until_drained(deliveries, self._drain)) as until_drained:
             async for delivery in until_drained:
                 yield pipeline_pb2.WatchTrackingResponse(

@@ -14,6 +14,7 @@ from services.common.item_stream import ItemStream, StatelessDialect
 from services.pipeline.adapters.file_source import FileSource
 from services.pipeline.domain.accounting import CameraLedger, FrameResult
 from services.pipeline.domain.frames import Frame
+from services.pipeline.domain.lag import FrameLag
 from services.pipeline.domain.latency import LatencyWindow
 from services.pipeline.domain.lease import Lease
 from services.pipeline.domain.pacing import Pacer
@@ -26,11 +27,14 @@ from services.pipeline.mesh.dialects import TrackDialect
 from services.pipeline.mesh.models import Models
 from services.pipeline.mesh.peers import Peers
 from services.pipeline.mesh.seen import SeenFrame, frame_ref
+from services.pipeline.observe import STAGE_SECONDS
 from spoton.common.v1 import geometry_pb2
 from spoton.mapper.v1 import mapper_pb2
 from spoton.tracker.v1 import tracker_pb2
 
 STAGES = ("decode", "detect", "track", "embed", "project", "associate", "commit")
+
+_STAGE_SECONDS = {stage: STAGE_SECONDS.labels(stage) for stage in STAGES}
 
 TakeFrame = Callable[[SeenFrame], Awaitable[None]]
 """Takes over a frame that the lane is done with."""
@@ -57,18 +61,24 @@ class CameraMemory:
 
 
 class StageClock:
-    """Where one camera's frames spend their time."""
+    """Where one camera's frames spend their time.
+
+    Attributes:
+        lag: How far behind the camera is.
+    """
 
     def __init__(self) -> None:
+        self.lag = FrameLag()
         self._windows = {stage: LatencyWindow() for stage in STAGES}
 
     def add(self, stage: str, begin_s: float) -> None:
         """Count what began at `begin_s`, monotonic seconds, as done now."""
-        self._windows[stage].add(time.perf_counter() - begin_s)
+        self.add_duration(stage, time.perf_counter() - begin_s)
 
     def add_duration(self, stage: str, duration_s: float) -> None:
         """Count a duration, seconds."""
         self._windows[stage].add(duration_s)
+        _STAGE_SECONDS[stage].observe(duration_s)
 
     def summaries(self) -> dict[str, Latency]:
         """Return the distribution of every stage that was measured."""
@@ -193,6 +203,9 @@ class CameraLane:
                 lost_before=frame.lost_before,
             )
             self._clock.add_duration("decode", frame.decode_s)
+            self._clock.lag.begin(
+                frame.frame_index, self._tools.pacer.late_s(frame.capture_time_ns)
+            )
             session_id = self._tools.lease.session.session_id
             seen = SeenFrame(frame, frame_ref(frame, session_id), begin_s)
             detection = group.create_task(self._detect(seen))

@@ -27,6 +27,7 @@ from services.pipeline.mesh.cameras import CameraPlan
 from services.pipeline.mesh.preview_board import SessionShow
 from services.pipeline.mesh.publishing import tracking_payload
 from services.pipeline.mesh.seen import SeenFrame
+from services.pipeline.observe import FRAME_SET_SECONDS
 from spoton.common.v1 import geometry_pb2
 
 _LEAST_FRAMES_IN_FLIGHT = 8
@@ -182,6 +183,7 @@ class Passage:
 
     def _drop(self, seen: SeenFrame, reason: DropReason) -> None:
         self._books.ledger[seen.camera_id].drop(seen.frame.frame_index, reason)
+        self._books.stages[seen.camera_id].lag.end(seen.frame.frame_index)
         self._lanes[seen.camera_id].release(1)
 
     async def _join(self) -> None:
@@ -222,7 +224,9 @@ class Passage:
                 self._books.stages[camera_id].add("commit", begin_s)
                 self._lanes[camera_id].release(len(items))
             newest_s = max(items[-1].begin_s for items in frame_set.items.values())
-            self._books.end_to_end.add(time.perf_counter() - newest_s)
+            duration_s = time.perf_counter() - newest_s
+            self._books.end_to_end.add(duration_s)
+            FRAME_SET_SECONDS.observe(duration_s)
             await self._notify()
 
     def _book(self, frame_set: FrameSet[SeenFrame]) -> None:
@@ -231,6 +235,7 @@ class Passage:
             for seen in items:
                 result = self._lanes[camera_id].result_of(seen)
                 self._books.ledger[camera_id].process(seen.frame.frame_index, result)
+                self._books.stages[camera_id].lag.end(seen.frame.frame_index)
             frame = items[-1].frame
             self._books.advance(
                 camera_id, SourcePosition(frame.frame_index, frame.capture_time_ns)
