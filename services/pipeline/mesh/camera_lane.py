@@ -11,6 +11,7 @@ import structlog
 from services.common.errors import NotReady, SpotOnError
 from services.common.ids import TrackId
 from services.common.item_stream import ItemStream, StatelessDialect
+from services.common.tracing import record_span
 from services.pipeline.adapters.file_source import FileSource
 from services.pipeline.domain.accounting import CameraLedger, FrameResult
 from services.pipeline.domain.frames import Frame
@@ -208,6 +209,7 @@ class CameraLane:
             )
             session_id = self._tools.lease.session.session_id
             seen = SeenFrame(frame, frame_ref(frame, session_id), begin_s)
+            record_span("decode", seen.ref.traceparent, begin_s - frame.decode_s)
             detection = group.create_task(self._detect(seen))
             queue.put_nowait((seen, detection))
         queue.put_nowait(None)
@@ -231,7 +233,7 @@ class CameraLane:
             await self._detector.detect(seen)
         except SpotOnError as error:
             return error
-        self._clock.add("detect", begin_s)
+        self._passed("detect", seen, begin_s)
         return None
 
     async def _look(self, seen: SeenFrame, detection: _Detection) -> bool:
@@ -273,13 +275,13 @@ class CameraLane:
         )
         answer = await ask_patiently(self._tracker, request, embed)
         seen.result = answer.result
-        self._clock.add("track", begin_s)
+        self._passed("track", seen, begin_s)
 
     async def embed(self, seen: SeenFrame, detection_indices: Iterable[int]) -> None:
         """Complete `seen.embeddings` for some detections."""
         begin_s = time.perf_counter()
         await self.embedder.embed(seen, detection_indices)
-        self._clock.add("embed", begin_s)
+        self._passed("embed", seen, begin_s)
 
     async def _project(self, seen: SeenFrame) -> None:
         """Complete `seen.points`; a camera without calibration has none."""
@@ -297,7 +299,12 @@ class CameraLane:
         except NotReady:
             return
         seen.points = answer.result.points
-        self._clock.add("project", begin_s)
+        self._passed("project", seen, begin_s)
+
+    def _passed(self, stage: str, seen: SeenFrame, begin_s: float) -> None:
+        """Count and trace a stage that a frame has behind it."""
+        self._clock.add(stage, begin_s)
+        record_span(stage, seen.ref.traceparent, begin_s)
 
     def result_of(self, seen: SeenFrame) -> FrameResult:
         """Return what a frame adds to the counts, and remember its tracks."""
