@@ -43,6 +43,8 @@ REOPENED = Counter(
     "lost. The stream is detect, embed, track, project or associate.",
     ("stream",),
 )
+for _stream in ("detect", "embed", "track", "project", "associate"):
+    REOPENED.labels(_stream)  # A rate needs its zero.
 
 _log = structlog.get_logger(__name__)
 

@@ -49,6 +49,9 @@ _AUTH_REASONS = {
     grpc.StatusCode.PERMISSION_DENIED: "forbidden",
 }
 
+for _reason in _AUTH_REASONS.values():
+    AUTH_FAILURES.labels(_reason)  # A rate needs its zero.
+
 
 @contextlib.contextmanager
 def serve_metrics(listen: str) -> Iterator[None]:

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.pipeline.domain.progress import CameraProgress, SessionProgress
+from services.pipeline.domain.progress import (
+    CameraProgress,
+    DropReason,
+    SessionProgress,
+)
 
 _CAMERA = ("environment_id", "camera_id")
 
@@ -54,6 +58,11 @@ SESSIONS_ENDED = Counter(
     "Sessions that this process let go, by how: completed, stopped, failed, drained.",
     ("ending",),
 )
+for _change in ("taken", "taken_over", "lost", "let_go"):
+    LEASE_CHANGES.labels(_change)
+for _ending in ("completed", "stopped", "failed", "drained"):
+    SESSIONS_ENDED.labels(_ending)
+
 WATCHERS = Gauge("spoton_pipeline_watchers", "Open streams of WatchTracking.")
 PREVIEW_VIEWERS = Gauge("spoton_pipeline_preview_viewers", "Open streams of previews.")
 
@@ -76,6 +85,7 @@ class ProgressMeter:
         """
         self._environment_id = environment_id
         self._before = {one.camera_id: one for one in begin.cameras}
+        self.note(begin)
 
     def note(self, progress: SessionProgress) -> None:
         """Add what is new."""
@@ -109,5 +119,5 @@ def _states(camera: CameraProgress) -> Iterator[tuple[tuple[str, str], int]]:
     yield ("received", ""), camera.received
     yield ("processed", ""), camera.processed
     yield ("lost_upstream", ""), camera.lost_upstream
-    for reason, count in camera.dropped.items():
-        yield ("dropped", reason.value), count
+    for reason in DropReason:  # Also those that never came: a rate needs its zero.
+        yield ("dropped", reason.value), camera.dropped.get(reason, 0)

@@ -66,6 +66,8 @@ IDENTITY_CHANGES = Counter(
     "Changes of identities that were stored: created, merged, split, returned.",
     ("kind",),
 )
+for _kind in ("created", "merged", "split", "returned"):
+    IDENTITY_CHANGES.labels(_kind)  # A rate needs its zero.
 EMBEDDINGS_WANTED = Counter(
     "spoton_reid_embeddings_wanted_total",
     "Tracks whose appearance was asked for before a tick was decided.",
