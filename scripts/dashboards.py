@@ -59,13 +59,19 @@ def _p95(histogram: str, by: str = "", where: str = "", q: float = 0.95) -> str:
 
 
 def _mean(histogram: str, by: str) -> str:
-    total, count = (f"sum by ({by}) (rate({histogram}_{x}{_RATE}))" for x in ("sum", "count"))
+    total, count = (
+        f"sum by ({by}) (rate({histogram}_{x}{_RATE}))" for x in ("sum", "count")
+    )
     return f"{total} / {count}"
 
 
 def _rate(counter: str, by: str = "", where: str = "") -> str:
     labels = f" by ({by})" if by else ""
     return f"sum{labels} (rate({counter}{where}{_RATE}))"
+
+
+def _worst(gauge: str, by: str, where: str = "") -> str:
+    return f"max by ({by}) ({gauge}{where})"
 
 
 def _zeroed(bad: str, everything: str) -> str:
@@ -82,7 +88,9 @@ FLEET = Dashboard(
     "",
     "",
     [
-        Panel("Replicas", "short", {"{{job}}": f'sum by (job) (up{{job=~"{SERVICES}"}})'}),
+        Panel(
+            "Replicas", "short", {"{{job}}": f'sum by (job) (up{{job=~"{SERVICES}"}})'}
+        ),
         Panel("Sessions", "short", {"running": "sum(spoton_pipeline_owned_sessions)"}),
         Panel(
             "Frames",
@@ -103,7 +111,11 @@ FLEET = Dashboard(
         Panel(
             "Frame lag, worst camera",
             "s",
-            {"{{environment_id}}": "max by (environment_id) (spoton_pipeline_frame_lag_seconds)"},
+            {
+                "{{environment_id}}": _worst(
+                    "spoton_pipeline_frame_lag_seconds", "environment_id"
+                )
+            },
         ),
         Panel(
             "Decoding to commit",
@@ -113,7 +125,11 @@ FLEET = Dashboard(
                 "95 %": _p95("spoton_pipeline_frame_set_seconds"),
             },
         ),
-        Panel("Stages, 95 %", "s", {"{{stage}}": _p95("spoton_pipeline_stage_seconds", "stage")}),
+        Panel(
+            "Stages, 95 %",
+            "s",
+            {"{{stage}}": _p95("spoton_pipeline_stage_seconds", "stage")},
+        ),
         Panel(
             "Failed calls",
             "ops",
@@ -155,14 +171,20 @@ FLEET = Dashboard(
         Panel(
             "Analytics behind",
             "s",
-            {"{{environment_id}}": "max by (environment_id) (spoton_analytics_lag_seconds)"},
+            {
+                "{{environment_id}}": _worst(
+                    "spoton_analytics_lag_seconds", "environment_id"
+                )
+            },
         ),
         Panel(
             "Refused callers",
             "ops",
             {
                 "{{reason}}": _rate("spoton_auth_failures_total", "reason"),
-                "quota spent": f"{_rate('spoton_gateway_limit_refusals_total')} or vector(0)",
+                "quota spent": (
+                    f"{_rate('spoton_gateway_limit_refusals_total')} or vector(0)"
+                ),
             },
         ),
         Panel(
@@ -210,12 +232,20 @@ ENVIRONMENT = Dashboard(
         Panel(
             "Lag",
             "s",
-            {"{{camera_id}}": f"max by (camera_id) (spoton_pipeline_frame_lag_seconds{_HERE})"},
+            {
+                "{{camera_id}}": _worst(
+                    "spoton_pipeline_frame_lag_seconds", "camera_id", _HERE
+                )
+            },
         ),
         Panel(
             "Frames in flight",
             "short",
-            {"{{camera_id}}": f"sum by (camera_id) (spoton_pipeline_frames_in_flight{_HERE})"},
+            {
+                "{{camera_id}}": _worst(
+                    "spoton_pipeline_frames_in_flight", "camera_id", _HERE
+                )
+            },
         ),
         Panel(
             "Found",
@@ -264,7 +294,9 @@ SERVICE = Dashboard(
             "percentunit",
             {"{{instance}}": f"rate(process_cpu_seconds_total{_JOB}{_RATE})"},
         ),
-        Panel("Memory", "bytes", {"{{instance}}": f"process_resident_memory_bytes{_JOB}"}),
+        Panel(
+            "Memory", "bytes", {"{{instance}}": f"process_resident_memory_bytes{_JOB}"}
+        ),
         Panel(
             "Starts in the last hour",
             "short",
@@ -289,7 +321,9 @@ SERVICE = Dashboard(
             "Models, 95 %",
             "s",
             {
-                "detector {{model}}": _p95("spoton_detector_inference_seconds", "model"),
+                "detector {{model}}": _p95(
+                    "spoton_detector_inference_seconds", "model"
+                ),
                 "embedder {{model}}": _p95("spoton_reid_inference_seconds", "model"),
             },
         ),
@@ -301,7 +335,11 @@ SERVICE = Dashboard(
                 "batch": _mean("spoton_reid_batch_size", "model"),
             },
         ),
-        Panel("Tracker, 95 %", "s", {"{{step}}": _p95("spoton_tracker_step_seconds", "step")}),
+        Panel(
+            "Tracker, 95 %",
+            "s",
+            {"{{step}}": _p95("spoton_tracker_step_seconds", "step")},
+        ),
         Panel(
             "Mapper: foot points",
             "ops",
@@ -354,7 +392,9 @@ def main(arguments: Sequence[str]) -> int:
         for path, text in files.items():
             path.write_text(text, encoding="utf-8")
         return 0
-    old = [p.name for p, text in files.items() if not p.exists() or p.read_text() != text]
+    old = [
+        p.name for p, text in files.items() if not p.exists() or p.read_text() != text
+    ]
     if old:
         print(f"{', '.join(old)}: run `make dashboards`", file=sys.stderr)
     return 1 if old else 0
