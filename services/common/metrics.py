@@ -7,13 +7,21 @@ from typing import Any
 
 import grpc
 from grpc import aio
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import (
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    start_http_server,
+)
 
 from services.common.interception import (
     Behaviour,
     BehaviourInterceptor,
     StreamBehaviour,
 )
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # Twice the series.
 
 Context = aio.ServicerContext[Any, Any]
 
