@@ -26,6 +26,7 @@ from services.reid.observe import (
     LIVE_PERSONS,
     LIVE_TIMELINES,
 )
+from services.reid.service.alarm import Alarm
 from services.reid.service.commands import CommandInbox, Waiting
 from services.reid.service.perseverance import persevere
 from services.reid.service.portraits import PortraitKeeper
@@ -96,6 +97,7 @@ class TimelineWriter:
         self._accepted: list[Portrait] = []
         self._flushed_ns = 0
         self._persons_shown: int | None = None
+        self._alarm = Alarm(lease.environment_id)
 
     async def open(self, make_association: AssociationMaker) -> None:
         """Take the timeline and load its live set.
@@ -281,6 +283,7 @@ class TimelineWriter:
         touched = changes.touched & set(live.persons)
         if live.time_ns - self._flushed_ns >= _FLUSH_EVERY_NS:
             self._flushed_ns = live.time_ns
+            self._alarm.sound(self._association.suspicions())
             touched |= live.present_ids()
         self._snapshot(touched)
         pending.identities.update(changes.departed)
