@@ -46,7 +46,6 @@ TICKS = Counter(
     "Ticks, by outcome: associated, repeated, refused.",
     ("outcome",),
 )
-<<<<<<< HEAD
 LIVE_PERSONS = Gauge(
     "spoton_reid_live_persons",
     "Persons in the live sets of the timelines that this process writes.",
@@ -69,14 +68,12 @@ IDENTITY_CHANGES = Counter(
 )
 for _kind in ("created", "merged", "split", "returned"):
     IDENTITY_CHANGES.labels(_kind)  # A rate needs its zero.
-=======
 SUSPICIONS = Gauge(
     "spoton_reid_suspicions",
     "1 while something seems wrong: embedder_tells_nothing, floors_disagree, "
     "clocks_disagree, camera_repeats.",
     ("environment", "kind", "subject"),
 )
->>>>>>> main
 EMBEDDINGS_WANTED = Counter(
     "spoton_reid_embeddings_wanted_total",
     "Tracks whose appearance was asked for before a tick was decided.",

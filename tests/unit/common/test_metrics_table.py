@@ -12,6 +12,7 @@ BOUNDED = {
     "code",
     "device",
     "ending",
+    "environment",
     "environment_id",
     "error",
     "index",
@@ -29,6 +30,7 @@ BOUNDED = {
     "step",
     "store",
     "stream",
+    "subject",  # Of a suspicion: a model, a camera, or two of them.
 }
 
 
