@@ -9,7 +9,7 @@ EVAL_ARGS = $(foreach one,ONLY MODES SEEDS SECONDS FLOOR TRACKER OUTPUT COMPARE,
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-test install-generator demo run test test-attacks test-timescale check protos permissions bench eval eval-models models fit lock clean
+.PHONY: help install install-dev install-test install-generator demo run test test-attacks test-timescale check protos permissions metrics dashboards observability dashboards-check bench eval eval-models models fit lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -50,6 +50,18 @@ protos: install-generator ## Generate the code beside the protos
 
 permissions: install-dev ## Write the tables of docs/permissions.md from the protos
 	@$(BIN)/python -m scripts.permissions
+
+metrics: install-dev ## Write the table of docs/metrics.md from the code
+	@$(BIN)/python -m scripts.metrics
+
+dashboards: install-dev ## Write the Grafana dashboards and the PrometheusRule
+	@$(BIN)/python -m scripts.dashboards
+
+observability: install-dev ## Check dashboards and alert rules, and test the rules with promtool
+	@scripts/observability.sh
+
+dashboards-check: install ## Run the demo under a Prometheus, and every query of the dashboards against it
+	@$(BIN)/python -m scripts.dashboards_check
 
 bench: install-test ## Measure mesh, trackers, history, analytics, identities, gateway and live viewers; writes build/bench*.json
 	@$(BIN)/python -m tests.bench

@@ -16,6 +16,10 @@ step "generated code matches the protos"
 scripts/protos-unchanged.sh
 step "the table of permissions"
 .venv/bin/python -m scripts.permissions --check
+step "the table of metrics"
+.venv/bin/python -m scripts.metrics --check
+step "dashboards and alert rules"
+scripts/observability.sh
 step "buf"
 scripts/buf.sh .venv-protos/bin
 step "the client package on its oldest protobuf and grpcio"

@@ -22,6 +22,7 @@ from services.analytics.observe import (
     GAPS,
     LAG_EVENTS,
     LAG_SECONDS,
+    LOG_EVENTS,
     POSITIONS_STORED,
     STORE_SECONDS,
     UNREADABLE,
@@ -247,6 +248,7 @@ class Ingest:
             await self._log.set_reader_position(environment_id, READER, place.sequence)
             bounds = await self._log.bounds(environment_id)
             LAG_EVENTS.labels(environment_id).set(max(bounds.last - place.sequence, 0))
+            LOG_EVENTS.labels(environment_id).set(bounds.last - bounds.first + 1)
         if place.event_us is not None:
             age_s = time.time() - place.event_us / 1e6
             LAG_SECONDS.labels(environment_id).set(max(age_s, 0.0))

@@ -15,6 +15,11 @@ LAG_SECONDS = Gauge(
     "Age of the newest event stored, when it was stored; 0 with nothing left to store.",
     ("environment_id",),
 )
+LOG_EVENTS = Gauge(
+    "spoton_event_log_events",
+    "Events that the log of an environment keeps, as whoever stores it sees it.",
+    ("environment_id",),
+)
 EVENTS_STORED = Counter("spoton_analytics_events_stored_total", "Events stored.")
 POSITIONS_STORED = Counter(
     "spoton_analytics_positions_stored_total", "Positions stored."
@@ -37,6 +42,10 @@ GAPS = Counter(
 UNREADABLE = Counter(
     "spoton_analytics_unreadable_events_total",
     "Events that this version cannot read; they are passed over.",
+)
+LEASES_TAKEN = Counter(
+    "spoton_analytics_leases_taken_total",
+    "Environments that this process began to store.",
 )
 LEASES_LOST = Counter(
     "spoton_analytics_leases_lost_total", "Environments that passed to another owner."

@@ -10,7 +10,14 @@ import structlog
 
 from services.analytics.domain.lease import Lease, LeaseLost
 from services.analytics.ingest import Ingest
-from services.analytics.observe import LEASES_LOST, OWNED_ENVIRONMENTS
+from services.analytics.observe import (
+    LAG_EVENTS,
+    LAG_SECONDS,
+    LEASES_LOST,
+    LEASES_TAKEN,
+    LOG_EVENTS,
+    OWNED_ENVIRONMENTS,
+)
 from services.common.drain import DrainSignal
 from services.common.errors import Unavailable
 from services.common.ids import EnvironmentId
@@ -110,6 +117,7 @@ class Supervisor:
 
     async def _own(self, lease: Lease) -> None:
         OWNED_ENVIRONMENTS.inc()
+        LEASES_TAKEN.inc()
         _log.info("storing", environment_id=lease.environment_id, epoch=lease.epoch)
         try:
             await self._open_ingest(lease).run()
@@ -120,9 +128,17 @@ class Supervisor:
             _log.exception("cannot store", environment_id=lease.environment_id)
         finally:
             OWNED_ENVIRONMENTS.dec()
+            _forget_gauges(lease.environment_id)
             with contextlib.suppress(Unavailable):
                 await self._leases.release(lease)
             self._tasks.pop(lease.environment_id, None)
+
+
+def _forget_gauges(environment_id: EnvironmentId) -> None:
+    """Remove what is said about an environment that another process stores now."""
+    for gauge in (LAG_EVENTS, LAG_SECONDS, LOG_EVENTS):
+        with contextlib.suppress(KeyError):
+            gauge.remove(environment_id)
 
 
 async def drop_old_positions(

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
-from prometheus_client import Histogram
+from prometheus_client import Gauge, Histogram
 
 from services.common.errors import SpotOnError
 from services.common.tasks import end_tasks
@@ -38,10 +38,12 @@ class BatchMetrics:
     Attributes:
         size: Items of each batch.
         seconds: Duration of each batch.
+        waiting: Items that wait for a result.
     """
 
     size: Histogram
     seconds: Histogram
+    waiting: Gauge
 
 
 class Batcher(Generic[Item, Result]):
@@ -94,8 +96,9 @@ class Batcher(Generic[Item, Result]):
             Exception: Whatever the computation of its batch raised.
         """
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        await self._queue.put((item, result))
-        return await result
+        with self._metrics.waiting.track_inprogress():
+            await self._queue.put((item, result))
+            return await result
 
     async def _work(self) -> None:
         """Run batch after batch."""

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import grpc
 import structlog
 from grpc import aio
+from prometheus_client import Counter
 
 from services.common.errors import SpotOnError, Unavailable
 from services.common.grpc_errors import error_from_rpc
@@ -35,6 +36,15 @@ _MOST_SUSPICIONS = 3
 _FIRST_BACKOFF_S = 0.1
 _LAST_BACKOFF_S = 2.0
 _CLOSING_TIMEOUT_S = 5.0
+
+REOPENED = Counter(
+    "spoton_stream_reopened_total",
+    "Times that a client opened a hot stream again: its replica drained, left or was "
+    "lost. The stream is detect, embed, track, project or associate.",
+    ("stream",),
+)
+for _stream in ("detect", "embed", "track", "project", "associate"):
+    REOPENED.labels(_stream)  # A rate needs its zero.
 
 _log = structlog.get_logger(__name__)
 
@@ -181,6 +191,7 @@ class ItemStream(Generic[Request, Answer]):
                 if not drained and not self._closing:
                     await asyncio.sleep(away.backoff_s())
             self.reopened += 1
+            REOPENED.labels(self.name.partition(" ")[0]).inc()
 
     async def _talk(self, away: "_Absence") -> bool:
         """Carry items over one call until it ends; return whether it drained."""

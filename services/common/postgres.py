@@ -20,6 +20,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy import create_engine, exc, pool, text
 
 from services.common.errors import Unavailable
+from services.common.store_metrics import TimedCursor
 
 Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
 
@@ -53,6 +54,7 @@ async def open_pool(
             "options": f"-c search_path={schema},public",
             "application_name": f"spoton-{schema}",
             "connect_timeout": 5,
+            "cursor_factory": TimedCursor,
         },
         min_size=1,
         max_size=max_size,

@@ -11,6 +11,7 @@ from services.common.environ import ConfigError
 from services.common.errors import SpotOnError
 from services.common.log import configure_logging
 from services.common.models import WrongHash
+from services.common.tracing import trace_settings, tracing
 
 Config = TypeVar("Config")
 
@@ -32,7 +33,8 @@ def run_service(
     try:
         config = load_config()
         structlog.get_logger(__name__).info("configuration", config=config)
-        uvloop.run(run(config))
+        with tracing(name, trace_settings()):
+            uvloop.run(run(config))
     except* (ConfigError, SpotOnError, WrongHash, OSError) as errors:
         sys.stderr.writelines(f"{name}: {error}\n" for error in errors.exceptions)
         status = 1

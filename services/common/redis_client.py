@@ -9,6 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 
 from services.common.errors import Unavailable
+from services.common.store_metrics import TimedRedis
 
 CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 5.0
@@ -30,7 +31,7 @@ def open_redis(url: str) -> Redis:
     Args:
         url: Such as `redis://127.0.0.1:7302/0`.
     """
-    return Redis.from_url(
+    return TimedRedis.from_url(
         url,
         protocol=2,
         socket_timeout=ANSWER_TIMEOUT_S,

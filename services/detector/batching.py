@@ -10,7 +10,12 @@ from services.common.ids import ModelId
 from services.detector.domain.detections import Detections
 from services.detector.domain.geometry import Size
 from services.detector.domain.tiles import RgbImage
-from services.detector.observe import BATCH_SIZE, BROKEN_ANSWERS, INFERENCE_SECONDS
+from services.detector.observe import (
+    BATCH_SIZE,
+    BROKEN_ANSWERS,
+    INFERENCE_SECONDS,
+    WAITING,
+)
 
 Answer = Detections | BrokenAnswer
 """What a model answers for one picture."""
@@ -56,7 +61,9 @@ class Batcher(CommonBatcher[RgbImage, Detections]):
             self._detect,
             settings,
             BatchMetrics(
-                BATCH_SIZE.labels(model_id), INFERENCE_SECONDS.labels(model_id)
+                BATCH_SIZE.labels(model_id),
+                INFERENCE_SECONDS.labels(model_id),
+                WAITING.labels(model_id),
             ),
             max_batch=detector.max_batch,
         )

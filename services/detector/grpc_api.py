@@ -12,6 +12,7 @@ from services.common.drain import DrainSignal
 from services.common.errors import SpotOnError
 from services.common.grpc_errors import status_from_error
 from services.common.image_messages import image_from_proto
+from services.common.tracing import span
 from services.detector.convert import (
     detections_to_proto,
     model_to_proto,
@@ -130,7 +131,8 @@ class _DetectStream:
         self, request: detector_pb2.DetectRequest
     ) -> detector_pb2.DetectResponse:
         """Return the people of one frame."""
-        with outcome_counted():
+        trace = span("detector.detect", request.frame.traceparent)
+        with outcome_counted(), trace:
             require_frame(request)
             model = self._models.named(request.model_id)
             frame = size_from_proto(request.frame_size, field="frame_size")

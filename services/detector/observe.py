@@ -20,6 +20,11 @@ INFERENCE_SECONDS = Histogram(
     ("model",),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
+WAITING = Gauge(
+    "spoton_detector_pictures_waiting",
+    "Pictures that wait for the model or are in it.",
+    ("model",),
+)
 FRAMES = Counter(
     "spoton_detector_frames_total",
     "Frames and single images, by outcome: detected, refused, failed, cancelled.",

@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 from prometheus_client import Counter, Histogram
 
 from services.common.errors import InvalidInput
+from services.common.metrics import AUTH_FAILURES
 from services.gateway.cors import cors_headers
 from services.gateway.http_errors import HttpProblem, problem_response
 
@@ -25,6 +26,7 @@ REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _LONGEST_PURPOSE = 500
+_EVERY_PATH = "/{path}"
 BODY_S = 60.0
 """How long the body of a request may take, seconds."""
 
@@ -40,6 +42,17 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
 
+SOCKET_SECONDS = Histogram(
+    "spoton_http_socket_seconds",
+    "Duration of WebSockets, from opening to end.",
+    ("operation",),
+    buckets=(1, 10, 60, 300, 1800, 7200, 86_400),
+)
+
+_AUTH_REASONS: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "unauthenticated",
+    HTTPStatus.FORBIDDEN: "forbidden",
+}
 _SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -60,10 +73,13 @@ async def tell_failures(request: web.Request, handler: Handler) -> web.StreamRes
         response = await handler(request)
     except Exception as error:  # noqa: BLE001 - the boundary of the service.
         response = problem_response(error, request_id)
-    operation = request.get(OPERATION, "")
+    operation = request.get(OPERATION) or _route_name(request)
+    if reason := _AUTH_REASONS.get(response.status):
+        AUTH_FAILURES.labels(reason).inc()
     REQUESTS.labels(operation, response.status).inc()
-    if operation and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
-        SECONDS.labels(operation).observe(time.perf_counter() - begin_s)
+    is_socket = response.status == HTTPStatus.SWITCHING_PROTOCOLS
+    seconds = SOCKET_SECONDS if is_socket else SECONDS
+    seconds.labels(operation).observe(time.perf_counter() - begin_s)
     return response
 
 
@@ -186,6 +202,16 @@ def _too_large(most_bytes: int) -> HttpProblem:
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"the body has more than {most_bytes} bytes",
     )
+
+
+def _route_name(request: web.Request) -> str:
+    """Return the path of a route written by hand, its variables unfilled.
+
+    What no such route answers has an empty name, however often somebody guesses.
+    """
+    resource = request.match_info.route.resource
+    path = "" if resource is None else resource.canonical
+    return "" if path == _EVERY_PATH else path
 
 
 def _request_id(request: web.Request) -> str:

@@ -7,6 +7,7 @@ from prometheus_client import Counter
 from services.common.errors import InvalidInput, SpotOnError
 from services.common.grpc_errors import status_from_error
 from services.common.ids import require_resource_id
+from services.common.tracing import span
 from services.mapper.convert.projection import foot_points_from_proto, located_to_proto
 from services.mapper.service.projection import Projection
 from spoton.common.v1 import stream_pb2
@@ -50,7 +51,8 @@ class ProjectStream:
                 raise InvalidInput("must not be empty", field=f"frame.{name}")
         feet = foot_points_from_proto(request.foot_points)
         camera_id = request.frame.camera_id
-        located = await self._projection.project(environment_id, camera_id, feet)
+        with span("mapper.project", request.frame.traceparent):
+            located = await self._projection.project(environment_id, camera_id, feet)
         points = located_to_proto(located)
         found = int(located.positions.located.sum())
         POINTS.labels("yes").inc(found)

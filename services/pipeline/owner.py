@@ -25,6 +25,7 @@ from services.pipeline.domain.running import (
     SessionRunner,
 )
 from services.pipeline.domain.session import Desired, Mode, Session, SessionState
+from services.pipeline.observe import LEASE_CHANGES, SESSIONS_ENDED, ProgressMeter
 
 RETRY_PAUSE_S = 2.0
 """Time before a session is tried again whose peers stayed away."""
@@ -141,6 +142,7 @@ class OwnedSession:
         self._open_runner = open_runner
         self._renew_every_s = renew_every_s
         self._runner: SessionRunner | None = None
+        self._meter: ProgressMeter | None = None
         self._renewal_due = asyncio.Event()
         self._board = CommandBoard(lease.session, self._renewal_due.set)
         self._log = _log.bind(
@@ -160,6 +162,7 @@ class OwnedSession:
     async def run(self) -> None:
         """Run until the session ends, moves elsewhere, or the lease is lost."""
         self._log.info("session taken", owner=self._lease.owner)
+        LEASE_CHANGES.labels("taken" if self._lease.epoch == 1 else "taken_over").inc()
         work = asyncio.create_task(self._work())
         renewal = asyncio.create_task(self._keep_lease())
         try:
@@ -169,9 +172,11 @@ class OwnedSession:
             else:
                 renewal.result()
         except LeaseLost as lost:
+            LEASE_CHANGES.labels("lost").inc()
             self._log.warning("lease lost", cause=lost.message)
         finally:
             await end_tasks(work, renewal)
+            self._close_meter()
 
     async def _work(self) -> Outcome:
         """Return how the session ended, published already."""
@@ -212,6 +217,9 @@ class OwnedSession:
         else:
             await commits.record(SessionChange.TAKEN_OVER, detail=self._lease.owner)
         self._runner = self._open_runner(self._lease, commits)
+        self._meter = ProgressMeter(
+            self._lease.session.request.environment_id, self._runner.snapshot()
+        )
         self._renewal_due.set()
         return await self._runner.run(self._board)
 
@@ -241,8 +249,22 @@ class OwnedSession:
         if self._runner is not None:
             paused = self._board.applied_mode is Mode.PAUSED
             state = SessionState.PAUSED if paused else SessionState.RUNNING
-        progress = self._runner.snapshot() if self._runner is not None else None
-        return Report(state, self._board.applied_revision, progress)
+        return Report(state, self._board.applied_revision, self._progress())
+
+    def _progress(self) -> SessionProgress | None:
+        """Return the counts of this moment, having added them to the metrics."""
+        if self._runner is None:
+            return None
+        progress = self._runner.snapshot()
+        if self._meter is not None:
+            self._meter.note(progress)
+        return progress
+
+    def _close_meter(self) -> None:
+        """Count what came since the last report, and end the gauges."""
+        if self._meter is not None:
+            self._progress()
+            self._meter.close()
 
     async def _release(self, outcome: Outcome) -> None:
         """Write the outcome, however long the store is away."""
@@ -260,6 +282,8 @@ class OwnedSession:
                 await asyncio.sleep(_STORE_PAUSE_S)
             else:
                 break
+        LEASE_CHANGES.labels("let_go").inc()
+        SESSIONS_ENDED.labels(outcome.ending.value).inc()
         self._log.info("session let go", ending=outcome.ending.value)
 
 

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 
-from prometheus_client import Gauge
-
 from services.common.convert import ns_to_timestamp
 from services.common.drain import DrainSignal
 from services.common.errors import InvalidInput, NotFound, Unavailable
@@ -19,10 +17,9 @@ from services.pipeline.mesh.preview_board import (
     SessionShow,
     ShownFrame,
 )
+from services.pipeline.observe import PREVIEW_VIEWERS
 from spoton.common.v1 import geometry_pb2
 from spoton.pipeline.v1 import pipeline_pb2
-
-PREVIEW_VIEWERS = Gauge("spoton_pipeline_preview_viewers", "Open streams of previews.")
 
 
 class PreviewWatch:

@@ -6,18 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import structlog
-from prometheus_client import Gauge
 
 from services.common.drain import DrainSignal
 from services.common.errors import Unavailable
 from services.common.ids import SessionId
 from services.common.tasks import end_tasks
 from services.pipeline.domain.lease import Lease
+from services.pipeline.observe import OWNED_SESSIONS
 from services.pipeline.owner import OwnedSession
-
-OWNED_SESSIONS = Gauge(
-    "spoton_pipeline_owned_sessions", "Sessions that this process runs."
-)
 
 _log = structlog.get_logger(__name__)
 

@@ -9,10 +9,12 @@ from services.common.drain import DrainSignal
 from services.common.errors import InvalidInput, Unavailable
 from services.common.ids import EnvironmentId, SessionId
 from services.common.tasks import end_tasks
+from services.common.tracing import is_tracing, record_since
 from services.pipeline.convert import environment_id_from_proto
 from services.pipeline.domain.coalescing import Delivery
 from services.pipeline.domain.resume import resume_token, sequence_from_token
 from services.pipeline.domain.session import SessionScope
+from services.pipeline.observe import WATCHERS
 from services.pipeline.service import CameraCatalog, SessionStore
 from spoton.common.v1 import events_pb2
 from spoton.pipeline.v1 import pipeline_pb2
@@ -88,9 +90,22 @@ class TrackingWatch:
             if after >= recent_until:
                 recent_until = 0
                 yield _sign_of_life(environment_id, after)
-        deliveries = deliver(environment_id, after, scope)
+        with WATCHERS.track_inprogress():
+            delivered = self._delivered(
+                environment_id, deliver(environment_id, after, scope), recent_until
+            )
+            async with aclosing(delivered) as responses:
+                async for response in responses:
+                    yield response
+
+    async def _delivered(
+        self, environment_id: EnvironmentId, deliveries: Deliveries, recent_until: int
+    ) -> AsyncGenerator[pipeline_pb2.WatchTrackingResponse, None]:
+        """Yield deliveries as answers, with a sign of life after the recent ones."""
         async with aclosing(_until_drained(deliveries, self._drain)) as until_drained:
             async for delivery in until_drained:
+                if is_tracing() and delivery.message is not None:
+                    _trace(delivery.message)
                 yield pipeline_pb2.WatchTrackingResponse(
                     event=delivery.message,
                     resume_token=resume_token(environment_id, delivery.sequence),
@@ -141,6 +156,13 @@ class TrackingWatch:
         newest = await self._events.newest(environment_id)
         oldest = await self._events.before_oldest(environment_id)
         return max(oldest, newest - request.recent_events)
+
+
+def _trace(event: events_pb2.EnvironmentEvent) -> None:
+    """Record how long an update took from the log to a watcher."""
+    logged_ns = event.event_time.ToNanoseconds()
+    for camera in event.tracking.cameras:
+        record_since("publish", camera.frame.traceparent, logged_ns)
 
 
 def _sign_of_life(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 
@@ -17,6 +18,7 @@ from services.common.errors import (
     Unavailable,
 )
 from services.common.grpc_errors import status_from_error
+from services.common.tracing import record_span
 from services.reid.convert import tick_from_proto, vectors_from_proto, wanted_to_proto
 from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.values import TrackKey, Vector
@@ -144,7 +146,7 @@ class AssociateStream:
         self, tick: reid_pb2.AssociateTick, reader: asyncio.Task[None]
     ) -> AsyncIterator[Response]:
         """Decide one tick, asking for vectors if need be; its answer waits."""
-        writer = self._writer
+        writer, begin_s = self._writer, time.perf_counter()
         try:
             repeated = writer.recall(tick.frame_set)
             if repeated is not None:
@@ -173,6 +175,8 @@ class AssociateStream:
         else:
             TICKS.labels("associated").inc()
             self._answers.append(Response.FromString(answered))
+            for camera in tick.cameras:
+                record_span("reid.associate", camera.frame.traceparent, begin_s)
 
     async def _flush(self) -> AsyncIterator[Response]:
         """Store what is decided, then yield its answers."""

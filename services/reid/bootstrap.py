@@ -37,6 +37,7 @@ from services.reid.adapters.embedders.onnx import OnnxEmbedder
 from services.reid.adapters.embedders.stripes import MODEL as STRIPES_MODEL
 from services.reid.adapters.embedders.stripes import StripesEmbedder
 from services.reid.adapters.expiry_table import PostgresExpiryTable
+from services.reid.adapters.gallery_size import show_gallery_size
 from services.reid.adapters.identity_table import PostgresIdentityTable
 from services.reid.adapters.index_kinds import choose_index
 from services.reid.adapters.outbox import OutboxRelay
@@ -230,6 +231,8 @@ async def wired(
             stack.push_async_callback(
                 _cancelled, asyncio.create_task(expiry.run(), name="expiry")
             )
+        sizes = asyncio.create_task(show_gallery_size(pool), name="gallery size")
+        stack.push_async_callback(_cancelled, sizes)
         relay = asyncio.create_task(OutboxRelay(pool, EventLog(redis)).run())
         stack.push_async_callback(_cancelled, relay)
 

@@ -6,6 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from services.common.errors import SpotOnError
 from services.common.grpc_errors import status_from_error
+from services.common.tracing import span
 from spoton.common.v1 import frame_pb2, stream_pb2
 from spoton.reid.v1 import reid_pb2
 
@@ -31,10 +32,10 @@ class EmbedStream:
         Raises:
             SpotOnError: The crop cannot be used, or no such model is running.
         """
+        with span("reid.embed", request.frame.traceparent):
+            embedding = await self._embed(request.crop, request.model_id)
         return reid_pb2.EmbedResponse(
-            frame=request.frame,
-            crop_id=request.crop_id,
-            embedding=await self._embed(request.crop, request.model_id),
+            frame=request.frame, crop_id=request.crop_id, embedding=embedding
         )
 
     def refusal(

@@ -16,6 +16,11 @@ INFERENCE_SECONDS = Histogram(
     ("model",),
     buckets=_SECONDS,
 )
+WAITING = Gauge(
+    "spoton_reid_crops_waiting",
+    "Crops that wait for an embedder or are in it.",
+    ("model",),
+)
 BROKEN_ANSWERS = Counter(
     "spoton_reid_broken_answers_total",
     "Crops for which an embedder answered NaN or infinity.",
@@ -41,6 +46,28 @@ TICKS = Counter(
     "Ticks, by outcome: associated, repeated, refused.",
     ("outcome",),
 )
+LIVE_PERSONS = Gauge(
+    "spoton_reid_live_persons",
+    "Persons in the live sets of the timelines that this process writes.",
+)
+LIVE_TIMELINES = Gauge(
+    "spoton_reid_live_timelines", "Timelines that this process writes."
+)
+GALLERY_PERSONS = Gauge(
+    "spoton_reid_gallery_persons",
+    "Identities stored in all timelines and environments: the archive and the live.",
+)
+GALLERY_PROTOTYPES = Gauge(
+    "spoton_reid_gallery_prototypes",
+    "Appearance vectors stored in all timelines and environments.",
+)
+IDENTITY_CHANGES = Counter(
+    "spoton_reid_identity_changes_total",
+    "Changes of identities that were stored: created, merged, split, returned.",
+    ("kind",),
+)
+for _kind in ("created", "merged", "split", "returned"):
+    IDENTITY_CHANGES.labels(_kind)  # A rate needs its zero.
 SUSPICIONS = Gauge(
     "spoton_reid_suspicions",
     "1 while something seems wrong: embedder_tells_nothing, floors_disagree, "

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,6 +19,7 @@ from services.common.errors import (
     Unavailable,
 )
 from services.common.grpc_errors import status_from_error
+from services.common.tracing import record_span
 from services.tracker.convert import (
     detections_from_proto,
     result_to_proto,
@@ -209,6 +211,7 @@ class TrackStream:
         An error of the frame itself is told to the client and the stream goes on; one
         while waiting for vectors is an error of the stream.
         """
+        begin_s = time.perf_counter()
         try:
             begun = await self._begin(frame)
         except SpotOnError as error:
@@ -232,6 +235,7 @@ class TrackStream:
             response = await self._settle(frame, begun, vectors)
         except SpotOnError as error:
             response = self._refusal(frame, error)
+        record_span("tracker.track", frame.frame.traceparent, begin_s)
         yield response
 
     async def _begin(self, frame: tracker_pb2.TrackFrame) -> _Begun:

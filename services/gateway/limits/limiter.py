@@ -6,10 +6,18 @@ from collections.abc import Callable
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from prometheus_client import Counter
 from redis.asyncio import Redis
 
 from services.common.redis_client import redis_errors
 from services.gateway.limits.policy import Policies, Rate, RouteClass, Standing
+
+REFUSALS = Counter(
+    "spoton_gateway_limit_refusals_total",
+    "Requests refused because a quota was spent: of an address, or of an account in a "
+    "class of routes.",
+    ("quota",),
+)
 
 _PREFIX = "spoton:limits"
 _ADDRESS = "address"
@@ -75,6 +83,7 @@ class Limiter:
         with redis_errors():
             if await self._windows.hit(_item(rate), name, who):
                 return None
+        REFUSALS.labels(name).inc()
         return await self._standing(name, rate, who)
 
     async def _standing(self, name: str, rate: Rate, who: str) -> Standing:

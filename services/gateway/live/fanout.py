@@ -1,8 +1,10 @@
 """Gives each message of an environment to all its viewers, waiting for none."""
 
+import time
 from collections import deque
 from collections.abc import Iterator
 
+from services.common.tracing import is_tracing, record_span
 from services.gateway.live.form import Form
 from services.gateway.live.trails import TrailBook
 from services.gateway.live.update import Note, Update
@@ -70,6 +72,7 @@ class Fanout:
 
     def publish(self, response: Response, now_s: float) -> None:
         """Give a message to everybody whom it concerns."""
+        begin_s = time.perf_counter()
         update = self.remember(response)
         for (view, form), group in self._groups.items():
             if frame := update.frame(view, form):
@@ -77,6 +80,14 @@ class Fanout:
                     viewer.offer(update, frame, now_s)
         if response.event.HasField("identity"):
             self._follow_merge(response.event, now_s)
+        if is_tracing():
+            for camera in response.event.tracking.cameras:
+                record_span(
+                    "gateway.send",
+                    camera.frame.traceparent,
+                    begin_s,
+                    {"spoton.viewers": len(self)},
+                )
 
     def tell_all(self, message: live_pb2.LiveMessage, now_s: float) -> None:
         """Give a message of our own to everybody."""

@@ -73,6 +73,14 @@ class Pacer:
         due_s = started_s + (capture_time_ns - origin_ns) / 1e9 / self._speed
         return max(0.0, due_s - now_s)
 
+    def late_s(self, capture_time_ns: int) -> float:
+        """Return how long ago a frame was due, seconds; 0 where none waits."""
+        if self._speed is None or self._origin is None:
+            return 0.0
+        origin_ns, started_s = self._origin
+        due_s = started_s + (capture_time_ns - origin_ns) / 1e9 / self._speed
+        return max(0.0, self._clock() - due_s)
+
     async def wait_until(self, capture_time_ns: int) -> None:
         """Return when a frame's time has come, whatever happens meanwhile."""
         while (delay_s := self.delay_s(capture_time_ns)) != 0.0:

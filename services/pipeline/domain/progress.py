@@ -65,6 +65,7 @@ class CameraProgress:
             UTC; None before the first.
         at_end: Whether the source was read to its end.
         error: Why the source cannot be read further; None while it can.
+        lag_s: For how long the oldest frame in flight is due, seconds. Not stored.
     """
 
     camera_id: CameraId
@@ -83,6 +84,7 @@ class CameraProgress:
     position_ns: int | None = None
     at_end: bool = False
     error: SpotOnError | None = None
+    lag_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

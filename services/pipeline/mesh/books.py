@@ -30,6 +30,7 @@ class SessionBooks:
         frame_set: Last frame set committed; None before the first.
         frame_sets: How many were committed by this owner and those before it.
         late_frames: Frames that came after their frame set was closed.
+        standing: Whether the session is paused, so that nothing is behind.
     """
 
     def __init__(self, session: Session, claimed: CommittedState) -> None:
@@ -45,6 +46,7 @@ class SessionBooks:
         self.frame_set = claimed.frame_set
         self.frame_sets = 0
         self.late_frames = 0
+        self.standing = False
         self._sought_ns: int | None = None
         self._positions: dict[CameraId, SourcePosition] = {}
         if session.progress is not None:
@@ -98,6 +100,8 @@ class SessionBooks:
         for memory in self.memories.values():
             memory.checkpoint = b""
             memory.confirmed.clear()
+        for clock in self.stages.values():
+            clock.lag.clear()
         nothing = dict.fromkeys(self._camera_ids, b"")
         return SourceState(nothing, nothing, self.ledger.to_bytes(), self._run_bytes())
 
@@ -129,6 +133,7 @@ class SessionBooks:
             position_ns=position.capture_time_ns if position else None,
             at_end=camera_id in self.at_end,
             error=self.errors.get(camera_id),
+            lag_s=0.0 if self.standing else self.stages[camera_id].lag.lag_s(),
         )
 
     def _run_bytes(self) -> bytes | None:

@@ -11,9 +11,11 @@ import structlog
 from services.common.errors import NotReady, SpotOnError
 from services.common.ids import TrackId
 from services.common.item_stream import ItemStream, StatelessDialect
+from services.common.tracing import record_span
 from services.pipeline.adapters.file_source import FileSource
 from services.pipeline.domain.accounting import CameraLedger, FrameResult
 from services.pipeline.domain.frames import Frame
+from services.pipeline.domain.lag import FrameLag
 from services.pipeline.domain.latency import LatencyWindow
 from services.pipeline.domain.lease import Lease
 from services.pipeline.domain.pacing import Pacer
@@ -26,11 +28,14 @@ from services.pipeline.mesh.dialects import TrackDialect
 from services.pipeline.mesh.models import Models
 from services.pipeline.mesh.peers import Peers
 from services.pipeline.mesh.seen import SeenFrame, frame_ref
+from services.pipeline.observe import STAGE_SECONDS
 from spoton.common.v1 import geometry_pb2
 from spoton.mapper.v1 import mapper_pb2
 from spoton.tracker.v1 import tracker_pb2
 
 STAGES = ("decode", "detect", "track", "embed", "project", "associate", "commit")
+
+_STAGE_SECONDS = {stage: STAGE_SECONDS.labels(stage) for stage in STAGES}
 
 TakeFrame = Callable[[SeenFrame], Awaitable[None]]
 """Takes over a frame that the lane is done with."""
@@ -57,18 +62,24 @@ class CameraMemory:
 
 
 class StageClock:
-    """Where one camera's frames spend their time."""
+    """Where one camera's frames spend their time.
+
+    Attributes:
+        lag: How far behind the camera is.
+    """
 
     def __init__(self) -> None:
+        self.lag = FrameLag()
         self._windows = {stage: LatencyWindow() for stage in STAGES}
 
     def add(self, stage: str, begin_s: float) -> None:
         """Count what began at `begin_s`, monotonic seconds, as done now."""
-        self._windows[stage].add(time.perf_counter() - begin_s)
+        self.add_duration(stage, time.perf_counter() - begin_s)
 
     def add_duration(self, stage: str, duration_s: float) -> None:
         """Count a duration, seconds."""
         self._windows[stage].add(duration_s)
+        _STAGE_SECONDS[stage].observe(duration_s)
 
     def summaries(self) -> dict[str, Latency]:
         """Return the distribution of every stage that was measured."""
@@ -193,8 +204,12 @@ class CameraLane:
                 lost_before=frame.lost_before,
             )
             self._clock.add_duration("decode", frame.decode_s)
+            self._clock.lag.begin(
+                frame.frame_index, self._tools.pacer.late_s(frame.capture_time_ns)
+            )
             session_id = self._tools.lease.session.session_id
             seen = SeenFrame(frame, frame_ref(frame, session_id), begin_s)
+            record_span("decode", seen.ref.traceparent, begin_s - frame.decode_s)
             detection = group.create_task(self._detect(seen))
             queue.put_nowait((seen, detection))
         queue.put_nowait(None)
@@ -218,7 +233,7 @@ class CameraLane:
             await self._detector.detect(seen)
         except SpotOnError as error:
             return error
-        self._clock.add("detect", begin_s)
+        self._passed("detect", seen, begin_s)
         return None
 
     async def _look(self, seen: SeenFrame, detection: _Detection) -> bool:
@@ -260,13 +275,13 @@ class CameraLane:
         )
         answer = await ask_patiently(self._tracker, request, embed)
         seen.result = answer.result
-        self._clock.add("track", begin_s)
+        self._passed("track", seen, begin_s)
 
     async def embed(self, seen: SeenFrame, detection_indices: Iterable[int]) -> None:
         """Complete `seen.embeddings` for some detections."""
         begin_s = time.perf_counter()
         await self.embedder.embed(seen, detection_indices)
-        self._clock.add("embed", begin_s)
+        self._passed("embed", seen, begin_s)
 
     async def _project(self, seen: SeenFrame) -> None:
         """Complete `seen.points`; a camera without calibration has none."""
@@ -284,7 +299,12 @@ class CameraLane:
         except NotReady:
             return
         seen.points = answer.result.points
-        self._clock.add("project", begin_s)
+        self._passed("project", seen, begin_s)
+
+    def _passed(self, stage: str, seen: SeenFrame, begin_s: float) -> None:
+        """Count and trace a stage that a frame has behind it."""
+        self._clock.add(stage, begin_s)
+        record_span(stage, seen.ref.traceparent, begin_s)
 
     def result_of(self, seen: SeenFrame) -> FrameResult:
         """Return what a frame adds to the counts, and remember its tracks."""

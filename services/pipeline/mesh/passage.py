@@ -9,6 +9,7 @@ import structlog
 
 from services.common.errors import SpotOnError
 from services.common.ids import CameraId
+from services.common.tracing import Attribute, record_root, record_span
 from services.pipeline.adapters.file_source import FileSource
 from services.pipeline.domain.frame_sets import (
     FrameSet,
@@ -27,6 +28,7 @@ from services.pipeline.mesh.cameras import CameraPlan
 from services.pipeline.mesh.preview_board import SessionShow
 from services.pipeline.mesh.publishing import tracking_payload
 from services.pipeline.mesh.seen import SeenFrame
+from services.pipeline.observe import FRAME_SET_SECONDS
 from spoton.common.v1 import geometry_pb2
 
 _LEAST_FRAMES_IN_FLIGHT = 8
@@ -182,6 +184,8 @@ class Passage:
 
     def _drop(self, seen: SeenFrame, reason: DropReason) -> None:
         self._books.ledger[seen.camera_id].drop(seen.frame.frame_index, reason)
+        self._books.stages[seen.camera_id].lag.end(seen.frame.frame_index)
+        _trace(seen, reason)
         self._lanes[seen.camera_id].release(1)
 
     async def _join(self) -> None:
@@ -199,8 +203,9 @@ class Passage:
         while (frame_set := await self._joined.get()) is not None:
             begin_s = time.perf_counter()
             identified = await self._associator.identify(frame_set)
-            for camera_id in frame_set.items:
+            for camera_id, items in frame_set.items.items():
                 self._books.stages[camera_id].add("associate", begin_s)
+                record_span("associate", items[-1].ref.traceparent, begin_s)
             await self._identified.put(identified)
         await self._identified.put(None)
 
@@ -220,9 +225,14 @@ class Passage:
             self._show.show(identified)
             for camera_id, items in frame_set.items.items():
                 self._books.stages[camera_id].add("commit", begin_s)
+                for seen in items:
+                    record_span("commit", seen.ref.traceparent, begin_s)
+                    _trace(seen, "processed")
                 self._lanes[camera_id].release(len(items))
             newest_s = max(items[-1].begin_s for items in frame_set.items.values())
-            self._books.end_to_end.add(time.perf_counter() - newest_s)
+            duration_s = time.perf_counter() - newest_s
+            self._books.end_to_end.add(duration_s)
+            FRAME_SET_SECONDS.observe(duration_s)
             await self._notify()
 
     def _book(self, frame_set: FrameSet[SeenFrame]) -> None:
@@ -231,12 +241,25 @@ class Passage:
             for seen in items:
                 result = self._lanes[camera_id].result_of(seen)
                 self._books.ledger[camera_id].process(seen.frame.frame_index, result)
+                self._books.stages[camera_id].lag.end(seen.frame.frame_index)
             frame = items[-1].frame
             self._books.advance(
                 camera_id, SourcePosition(frame.frame_index, frame.capture_time_ns)
             )
         self._books.frame_set = frame_set.number
         self._books.frame_sets += 1
+
+
+def _trace(seen: SeenFrame, outcome: str) -> None:
+    """Record a frame as a whole, from decoding to now."""
+    attributes: dict[str, Attribute] = {
+        "spoton.session_id": seen.ref.session_id,
+        "spoton.camera_id": seen.camera_id,
+        "spoton.frame_index": seen.frame.frame_index,
+        "spoton.outcome": outcome,
+    }
+    begin_s = seen.begin_s - seen.frame.decode_s
+    record_root("frame", seen.ref.traceparent, begin_s, attributes)
 
 
 def _first_of(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -157,7 +157,7 @@ class MeshRunner:
         else:
             self._pacer.resume()
             change = SessionChange.RUNNING
-        self._paused = wants_pause
+        self._paused = self._books.standing = wants_pause
         await self._commits.record(change, applied_revision=desired.revision)
 
     def _due_seek(self, desired: Desired) -> Seek | None:

@@ -6,6 +6,7 @@ from hashlib import blake2b
 
 from services.common.convert import ns_to_timestamp
 from services.common.ids import CameraId, SessionId
+from services.common.tracing import new_traceparent
 from services.pipeline.domain.frames import Frame
 from spoton.common.v1 import frame_pb2, geometry_pb2
 from spoton.mapper.v1 import mapper_pb2
@@ -85,4 +86,4 @@ def _traceparent(frame: Frame, session_id: SessionId) -> str:
     """Return a W3C trace context that is the same whenever the frame is read."""
     name = f"{session_id}/{frame.camera_id}/{frame.frame_index}".encode()
     digest = blake2b(name, digest_size=24).hexdigest()
-    return f"00-{digest[:32]}-{digest[32:]}-00"
+    return new_traceparent(digest[:32], digest[32:])

@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from services.common.errors import NotFound, Unavailable
+from services.common.store_metrics import store_timed
 
 _MISSING = frozenset({"NoSuchKey", "404"})
 
@@ -90,7 +91,9 @@ class S3Pictures:
     def _run(self, operation: str, arguments: dict[str, Any]) -> Any:
         """Run an operation of the client, in a thread."""
         try:
-            return getattr(self._client, operation)(Bucket=self._bucket, **arguments)
+            with store_timed("s3", operation):
+                call = getattr(self._client, operation)
+                return call(Bucket=self._bucket, **arguments)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _MISSING:
                 raise NotFound(f"no object {arguments['Key']}") from error

@@ -16,7 +16,12 @@ from services.common.images import RgbImage
 from services.common.models.entries import PixelOrder
 from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.values import Vector
-from services.reid.observe import BATCH_SIZE, BROKEN_ANSWERS, INFERENCE_SECONDS
+from services.reid.observe import (
+    BATCH_SIZE,
+    BROKEN_ANSWERS,
+    INFERENCE_SECONDS,
+    WAITING,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,11 @@ class EmbeddingService(Batcher[RgbImage, Vector]):
         super().__init__(
             self._embed,
             settings,
-            BatchMetrics(BATCH_SIZE.labels(name), INFERENCE_SECONDS.labels(name)),
+            BatchMetrics(
+                BATCH_SIZE.labels(name),
+                INFERENCE_SECONDS.labels(name),
+                WAITING.labels(name),
+            ),
             max_batch=embedder.max_batch,
         )
 

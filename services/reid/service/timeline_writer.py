@@ -19,7 +19,13 @@ from services.reid.domain.values import (
     TrackKey,
     Vector,
 )
-from services.reid.observe import COMMIT_SECONDS, DECISION_SECONDS
+from services.reid.observe import (
+    COMMIT_SECONDS,
+    DECISION_SECONDS,
+    IDENTITY_CHANGES,
+    LIVE_PERSONS,
+    LIVE_TIMELINES,
+)
 from services.reid.service.alarm import Alarm
 from services.reid.service.commands import CommandInbox, Waiting
 from services.reid.service.perseverance import persevere
@@ -90,6 +96,7 @@ class TimelineWriter:
         self._pending: Commit
         self._accepted: list[Portrait] = []
         self._flushed_ns = 0
+        self._persons_shown: int | None = None
         self._alarm = Alarm(lease.environment_id)
 
     async def open(self, make_association: AssociationMaker) -> None:
@@ -113,6 +120,7 @@ class TimelineWriter:
             self._answers[one.session_id, one.frame_set] = one.answer
         self._pending = Commit(after=live.frame_set, applied=stored.applied)
         self._follow_questions()
+        self._show_persons(len(live.persons))
 
     @property
     def pending_ticks(self) -> int:
@@ -249,8 +257,15 @@ class TimelineWriter:
     async def leave(self) -> None:
         """End what runs beside the ticks, however the stream ended."""
         self._alarm.sound(())
+        self._show_persons(None)
         if self._recollection is not None:
             await self._recollection.close()
+
+    def _show_persons(self, persons: int | None) -> None:
+        """Let the metrics show so many persons of this timeline; None shows none."""
+        before, self._persons_shown = self._persons_shown, persons
+        LIVE_PERSONS.inc((persons or 0) - (before or 0))
+        LIVE_TIMELINES.inc((persons is not None) - (before is not None))
 
     def _follow_questions(self) -> None:
         """Have every open question looked up."""
@@ -301,6 +316,9 @@ class TimelineWriter:
             lambda: self._store.commit(self.lease, pending), limit_s=self._patience_s
         )
         COMMIT_SECONDS.observe(time.perf_counter() - begin_s)
+        for change in pending.events:
+            IDENTITY_CHANGES.labels(change.kind.value).inc()
+        self._show_persons(len(live.persons))
         applied = pending.carried.revision if pending.carried else pending.applied
         self._pending = Commit(after=live.frame_set, applied=applied)
 

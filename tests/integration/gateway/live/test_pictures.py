@@ -215,7 +215,7 @@ async def test_what_cannot_be_shown_is_a_problem(
 async def test_pictures_are_for_those_who_may_see_them(
     gateway: LiveGateway, mesh: Mesh
 ) -> None:
-    """Nobody, and the grants of another environment, see nothing; who they are is kept."""
+    """Nobody, and the grants of another environment, see nothing."""
     other = {"Authorization": "Bearer elsewhere"}
     for what in (
         "cameras/north/snapshot.jpg",
