@@ -30,7 +30,10 @@ ENVIRONMENT = "scripted"
 PERSON = 107
 SCENE = scripted_scene()
 SPAN_US = START_S * US, (START_S + 3600) * US
-RANGE = {"start_time": timestamp(SPAN_US[0]), "end_time": timestamp(SPAN_US[1])}
+RANGE = {
+    name: timestamp(time_us).ToJsonString()
+    for name, time_us in zip(("start_time", "end_time"), SPAN_US, strict=True)
+}
 LINES = {"Accept": "application/x-ndjson"}
 API = shipped_api()
 RPCS = {rpc.name: rpc for rpc in API.rpcs if rpc.audience == "analytics"}
@@ -100,16 +103,11 @@ def request_of(rpc: Rpc) -> Message:
     }
     if rpc.name in STREAMS:
         fields["global_id"] = PERSON
-    known = {name: fields[name] for name in fields if name in field_names(rpc)}
-    request = rpc.request(**known)
     if rpc.name == "GetOccupancySeries":
-        request.step.FromSeconds(300)
-    return request
-
-
-def field_names(rpc: Rpc) -> set[str]:
-    """Return the names of a request's fields."""
-    return {field.name for field in rpc.request_type.fields}
+        fields["step"] = "300s"
+    names = {field.name for field in rpc.request_type.fields}
+    known = {name: value for name, value in fields.items() if name in names}
+    return ParseDict(known, rpc.request())
 
 
 def address_of(rpc: Rpc, request: Message) -> tuple[str, list[tuple[str, str]]]:
