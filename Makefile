@@ -51,13 +51,14 @@ protos: install-generator ## Generate the code beside the protos
 permissions: install-dev ## Write the tables of docs/permissions.md from the protos
 	@$(BIN)/python -m scripts.permissions
 
-bench: install-test ## Measure mesh, trackers, history, analytics, identities and gateway; writes build/bench*.json
+bench: install-test ## Measure mesh, trackers, history, analytics, identities, gateway and live viewers; writes build/bench*.json
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.analytics
 	@$(BIN)/python -m tests.bench.identities
 	@$(BIN)/python -m tests.bench.gateway
 	@$(BIN)/python -m tests.bench.guard
+	@$(BIN)/python -m tests.bench.live
 
 eval-models: install-test ## Measure every model and tracker that can run here; writes docs/models.md
 	@$(BIN)/python -m tests.accuracy $(ONLY)

@@ -38,7 +38,9 @@ GATEWAY = "gateway"
 
 SERVICES: Mapping[str, Service] = {
     "detector": Service("services.detector"),
-    "reid": Service("services.reid", postgres=True, redis=True, s3=True),
+    "reid": Service(
+        "services.reid", postgres=True, redis=True, s3=True, peers=("mapper",)
+    ),
     "tracker": Service("services.tracker"),
     "mapper": Service("services.mapper", postgres=True, redis=True, secret=True),
     "pipeline": Service(

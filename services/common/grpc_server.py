@@ -173,19 +173,20 @@ async def _ready_first(
 
 @contextlib.asynccontextmanager
 async def running_server(
-    register: Register, policy: Policy | None = None
+    register: Register, policy: Policy | None = None, listen: str = "127.0.0.1:0"
 ) -> AsyncIterator[str]:
-    """Serve on a free loopback port while the context is open.
+    """Serve on a loopback port while the context is open.
 
     Args:
         register: Adds the servicers.
         policy: Finds out who calls; None believes everyone on this machine.
+        listen: Address, `host:port`; port 0 takes a free one.
 
     Yields:
         The address to call.
     """
     guard = ScopeInterceptor(policy or LoopbackPolicy())
-    server, port, service_health = await start_server("127.0.0.1:0", register, guard)
+    server, port, service_health = await start_server(listen, register, guard)
     await service_health.set_serving(True)
     try:
         yield f"127.0.0.1:{port}"

@@ -20,6 +20,7 @@ _VIEWER = frozenset(
         "environments:read",
         "identities:read",
         "perception:read",
+        "pictures:read",
         "sessions:read",
         "tracking:read",
     }

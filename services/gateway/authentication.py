@@ -95,12 +95,18 @@ async def authenticate_request(request: web.Request) -> Caller:
         Unauthenticated: There is no valid token.
         Unavailable: It cannot be checked now.
     """
-    caller = await request.config_dict[AUTHENTICATOR].authenticate(_token(request))
+    caller = await request.config_dict[AUTHENTICATOR].authenticate(
+        bearer_token(request)
+    )
     return dataclasses.replace(caller, address=request.remote or "")
 
 
-def _token(request: web.Request) -> str:
-    """Return the token of the one Authorization header."""
+def bearer_token(request: web.Request) -> str:
+    """Return the token of the one Authorization header.
+
+    Raises:
+        Unauthenticated: There is none, or it is malformed.
+    """
     headers = request.headers.getall(hdrs.AUTHORIZATION, ())
     if not headers:
         raise Unauthenticated("an access token is needed, as 'Authorization: Bearer'")

@@ -12,7 +12,7 @@ from grpc import aio
 
 from services.common.auth import current_caller
 from services.common.errors import SpotOnError
-from services.common.grpc_client import open_mesh_channel
+from services.common.grpc_client import open_mesh_channel, open_peer
 from services.common.grpc_server import Health, start_server
 from services.common.mesh.settings import MeshSettings, open_loopback
 from services.common.mesh.tls import server_credentials
@@ -29,11 +29,13 @@ from services.gateway.accounts.bootstrap import open_accounts
 from services.gateway.accounts.http import AuthRoutes, add_routes
 from services.gateway.accounts.http_described import PATH_ITEMS
 from services.gateway.app import DOCUMENTED, Ports, build_app
-from services.gateway.authentication import NobodyKnown
 from services.gateway.config import OWN_AUDIENCES, GatewayConfig
 from services.gateway.health import Readiness, health_app
 from services.gateway.http_server import serving
 from services.gateway.idempotency import KeptAnswers
+from services.gateway.live.pipeline_source import PipelineSource
+from services.gateway.live.routes import live_routes
+from services.gateway.live.tickets import RedisTickets
 from services.gateway.own_mesh import call_credentials, own_guard
 from services.gateway.probes import postgres_probe, redis_probe, service_probe
 from services.gateway.transcoder.api import shipped_api
@@ -85,10 +87,13 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[str]:
         auditing = accounts.use_cases.auditing
         kept = KeptAnswers(redis)
         stack.push_async_callback(kept.finish)
+        authenticator = AccountsAuthenticator(accounts.tokens)
+        credentials = call_credentials(mesh)
+        tickets = RedisTickets(redis, authenticator)
         ports = Ports(
-            peers=Peers(channels, call_credentials(mesh)),
-            authenticator=AccountsAuthenticator(accounts.tokens),
-            tickets=NobodyKnown(),
+            peers=Peers(channels, credentials),
+            authenticator=authenticator,
+            tickets=tickets,
             validity=AccountsValidity(accounts.revocations),
             audit=StoredAudit(auditing),
             kept=kept,
@@ -107,7 +112,20 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[str]:
             serving(health_app(readiness), config.server.metrics_listen)
         )
         app = build_app(
-            shipped_api(), ports, [partial(_add_accounts, routes=accounts.routes)]
+            shipped_api(),
+            ports,
+            [
+                partial(_add_accounts, routes=accounts.routes),
+                live_routes(
+                    ports.peers,
+                    PipelineSource(
+                        partial(open_peer, mesh, "pipeline"), config.peers["pipeline"]
+                    ),
+                    credentials,
+                    tickets,
+                    ports.audit,
+                ),
+            ],
         )
         server, _, health = await start_server(
             config.server.listen,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from services.common.event_log import EventLog
 from services.common.grpc_client import open_peer
 from services.common.grpc_server import Register, serve
 from services.common.postgres import migrate, open_pool
+from services.common.privacy import HeadPrivacy
 from services.common.redis_client import open_redis
 from services.pipeline.adapters.camera_catalog import MapperCameraCatalog
 from services.pipeline.adapters.commit_log import CommitLog
@@ -24,8 +25,10 @@ from services.pipeline.domain.lease import Lease
 from services.pipeline.domain.running import OpenRunner, SessionCommits, SessionRunner
 from services.pipeline.grpc_api import PipelineServicer, register
 from services.pipeline.mesh.peers import open_peers
+from services.pipeline.mesh.preview_board import PreviewBoard
 from services.pipeline.mesh.runner import MeshRunner
 from services.pipeline.owner import OwnedSession
+from services.pipeline.preview_watch import PreviewWatch
 from services.pipeline.service import SessionService
 from services.pipeline.supervisor import SessionSupervisor
 from services.pipeline.watch import TrackingWatch
@@ -36,7 +39,10 @@ VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 @contextlib.asynccontextmanager
 async def wired(
-    config: PipelineConfig, open_runner: OpenRunner, drain: DrainSignal
+    config: PipelineConfig,
+    open_runner: OpenRunner,
+    drain: DrainSignal,
+    previews: PreviewBoard | None = None,
 ) -> AsyncIterator[tuple[Register, SessionSupervisor]]:
     """Wire the service while the context is open; the stores may be away.
 
@@ -44,6 +50,7 @@ async def wired(
         config: Configuration.
         open_runner: Makes what carries the frames of a session.
         drain: When streams are to move away.
+        previews: Where runners show their frames; None when they show none.
 
     Yields:
         What adds the service to a server, and what runs sessions.
@@ -52,6 +59,7 @@ async def wired(
         open_pool(config.postgres_dsn, SCHEMA) as pool,
         open_peer(config.server.mesh, "mapper", config.peers.mapper) as mapper,
         open_redis(config.redis_url) as redis,
+        _preview_threads() as threads,
     ):
         event_log = EventLog(redis, config.retention)
         leases = PostgresLeaseStore(pool, config.postgres_dsn, config.lease_s)
@@ -68,6 +76,7 @@ async def wired(
             leases,
             open_session,
             owner=config.owner,
+            address=config.address,
             max_sessions=config.max_sessions,
             drain_s=config.server.drain_grace_s,
         )
@@ -79,8 +88,21 @@ async def wired(
                 store,
                 drain,
             ),
+            PreviewWatch(
+                previews or PreviewBoard(),
+                HeadPrivacy(catalog.blurs_heads),
+                threads,
+                drain,
+            ),
         )
         yield partial(register, servicer), supervisor
+
+
+@contextlib.asynccontextmanager
+async def _preview_threads() -> AsyncIterator[Executor]:
+    """Make previews beside the threads that frames wait for."""
+    with ThreadPoolExecutor(1, "previews") as threads:
+        yield threads
 
 
 def new_name(prefix: str) -> str:
@@ -91,14 +113,20 @@ def new_name(prefix: str) -> str:
 async def run(config: PipelineConfig) -> None:
     """Serve and run sessions until told to stop."""
     drain = DrainSignal(grace_s=config.server.drain_grace_s)
+    previews = PreviewBoard()
     with ThreadPoolExecutor(config.pixel_threads, "pixels") as threads:
         async with open_peers(config.peers, config.server.mesh) as peers:
 
             def open_runner(lease: Lease, commits: SessionCommits) -> SessionRunner:
-                return MeshRunner(lease, commits, peers, config.media, threads)
+                return MeshRunner(
+                    lease, commits, peers, config.media, threads, previews
+                )
 
             async with (
-                wired(config, open_runner, drain) as (add_service, supervisor),
+                wired(config, open_runner, drain, previews) as (
+                    add_service,
+                    supervisor,
+                ),
                 asyncio.TaskGroup() as tasks,
             ):
                 migrated = tasks.create_task(

@@ -26,6 +26,7 @@ class PipelineConfig:
         media: Where recordings lie.
         retention: How much of the event stream is kept.
         owner: Name of this process in leases.
+        address: Where others reach this process, `host:port`.
         max_sessions: Sessions to run at once.
         max_unfinished: Sessions of one environment that have not ended.
         lease_s: Time after which a lease that was not renewed is over, seconds.
@@ -41,6 +42,7 @@ class PipelineConfig:
     media: MediaFolder
     retention: Retention
     owner: str
+    address: str
     max_sessions: int
     max_unfinished: int
     lease_s: float
@@ -56,8 +58,9 @@ def load_config(environ: Environ) -> PipelineConfig:
         ConfigError: A variable is missing or has a value that cannot be used.
     """
     lease_s = environ.number("LEASE_S", 5.0, least=1.0, most=300.0)
+    server = environ.server_settings(DEFAULT_PORT)
     return PipelineConfig(
-        server=environ.server_settings(DEFAULT_PORT),
+        server=server,
         postgres_dsn=environ.secret("POSTGRES_DSN"),
         redis_url=environ.secret("REDIS_URL"),
         peers=PeerAddresses(
@@ -78,6 +81,7 @@ def load_config(environ: Environ) -> PipelineConfig:
             ),
         ),
         owner=environ.text("OWNER", f"{socket.gethostname()}-{os.getpid()}"),
+        address=environ.text("ADDRESS", _reachable(server.listen)),
         max_sessions=environ.integer("MAX_SESSIONS", 4, least=1, most=256),
         max_unfinished=environ.integer(
             "MAX_UNFINISHED_SESSIONS", MAX_UNFINISHED, least=1
@@ -87,3 +91,15 @@ def load_config(environ: Environ) -> PipelineConfig:
         pixel_threads=environ.integer("PIXEL_THREADS", 2, least=1, most=64),
         keep_alive_s=environ.number("KEEP_ALIVE_S", 15.0, least=1.0, most=3600.0),
     )
+
+
+def _reachable(listen: str) -> str:
+    """Return where others find what listens at an address.
+
+    >>> _reachable("127.0.0.1:7105")
+    '127.0.0.1:7105'
+    """
+    host, _, port = listen.rpartition(":")
+    if host in ("0.0.0.0", "[::]"):  # noqa: S104 - compared, not bound.
+        host = socket.gethostname()
+    return f"{host}:{port}"

@@ -135,6 +135,7 @@ def session_to_proto(session: Session) -> pipeline_pb2.Session:
     message.applied_revision = session.applied_revision
     message.epoch = session.epoch
     message.owner = session.owner
+    message.owner_address = session.owner_address
     message.create_time.CopyFrom(ns_to_timestamp(session.create_time_ns))
     message.update_time.CopyFrom(ns_to_timestamp(session.update_time_ns))
     message.pace.CopyFrom(pipeline_pb2.Pace(speed=session.desired.pace.speed))

@@ -16,6 +16,7 @@ from services.pipeline.convert import (
     session_to_proto,
 )
 from services.pipeline.domain.session import Creator
+from services.pipeline.preview_watch import PreviewWatch
 from services.pipeline.service import SessionService
 from services.pipeline.watch import TrackingWatch
 from spoton.pipeline.v1 import pipeline_pb2, pipeline_pb2_grpc
@@ -36,9 +37,12 @@ _NamesSession = (
 class PipelineServicer(pipeline_pb2_grpc.PipelineServiceServicer):
     """Answers the RPCs of the pipeline service."""
 
-    def __init__(self, sessions: SessionService, watch: TrackingWatch) -> None:
+    def __init__(
+        self, sessions: SessionService, watch: TrackingWatch, previews: PreviewWatch
+    ) -> None:
         self._sessions = sessions
         self._watch = watch
+        self._previews = previews
 
     async def CreateSession(
         self, request: pipeline_pb2.CreateSessionRequest, _context: Context
@@ -118,6 +122,13 @@ class PipelineServicer(pipeline_pb2_grpc.PipelineServiceServicer):
     ) -> AsyncIterator[pipeline_pb2.WatchTrackingResponse]:
         """Stream the events of an environment."""
         async for response in self._watch.responses(request):
+            yield response
+
+    async def WatchPreview(
+        self, request: pipeline_pb2.WatchPreviewRequest, _context: Context
+    ) -> AsyncIterator[pipeline_pb2.WatchPreviewResponse]:
+        """Stream pictures of a session's cameras."""
+        async for response in self._previews.responses(request):
             yield response
 
 

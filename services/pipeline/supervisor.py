@@ -25,8 +25,12 @@ _log = structlog.get_logger(__name__)
 class LeaseSource(Protocol):
     """Knows which sessions need an owner."""
 
-    async def acquire(self, owner: str) -> Lease | None:
+    async def acquire(self, owner: str, address: str = "") -> Lease | None:
         """Take the oldest session that needs an owner, if there is one.
+
+        Args:
+            owner: Name of the process.
+            address: Where it answers, `host:port`; empty when it cannot be asked.
 
         Raises:
             Unavailable: The store is away.
@@ -45,6 +49,7 @@ class SessionSupervisor:
         open_session: Callable[[Lease], OwnedSession],
         *,
         owner: str,
+        address: str = "",
         max_sessions: int,
         poll_every_s: float = 1.0,
         drain_s: float = 10.0,
@@ -55,6 +60,7 @@ class SessionSupervisor:
             leases: Where sessions wait.
             open_session: Makes the session that a lease entitles to.
             owner: Name of this process.
+            address: Where it answers, `host:port`.
             max_sessions: Sessions to run at once.
             poll_every_s: Time between looks when nothing is announced.
             drain_s: Time for sessions to finish their frame set when told to stop.
@@ -62,6 +68,7 @@ class SessionSupervisor:
         self._leases = leases
         self._open_session = open_session
         self._owner = owner
+        self._address = address
         self._max_sessions = max_sessions
         self._poll_every_s = poll_every_s
         self._drain_s = drain_s
@@ -97,7 +104,7 @@ class SessionSupervisor:
 
     async def _take_waiting(self) -> None:
         while len(self._owned) < self._max_sessions:
-            lease = await self._leases.acquire(self._owner)
+            lease = await self._leases.acquire(self._owner, self._address)
             if lease is None:
                 return
             session_id = lease.session.session_id

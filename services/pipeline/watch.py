@@ -17,6 +17,9 @@ from services.pipeline.service import CameraCatalog, SessionStore
 from spoton.common.v1 import events_pb2
 from spoton.pipeline.v1 import pipeline_pb2
 
+MOST_RECENT_EVENTS = 10_000
+"""Most events of before that a watcher may begin with."""
+
 Deliveries = AsyncGenerator[Delivery[events_pb2.EnvironmentEvent], None]
 
 
@@ -79,6 +82,12 @@ class TrackingWatch:
         deliver = (
             self._events.every_delivery if request.lossless else self._events.deliveries
         )
+        recent_until = 0
+        if request.recent_events:
+            recent_until = await self._events.newest(environment_id)
+            if after >= recent_until:
+                recent_until = 0
+                yield _sign_of_life(environment_id, after)
         deliveries = deliver(environment_id, after, scope)
         async with aclosing(_until_drained(deliveries, self._drain)) as until_drained:
             async for delivery in until_drained:
@@ -87,6 +96,9 @@ class TrackingWatch:
                     resume_token=resume_token(environment_id, delivery.sequence),
                     coalesced=delivery.coalesced,
                 )
+                if 0 < recent_until <= delivery.sequence:
+                    recent_until = 0
+                    yield _sign_of_life(environment_id, delivery.sequence)
 
     async def _scope(
         self, environment_id: EnvironmentId, session_id: str
@@ -104,11 +116,39 @@ class TrackingWatch:
         """Return the sequence after which to begin."""
         if request.resume_token and request.from_start:
             raise InvalidInput("not together with resume_token", field="from_start")
+        if request.recent_events:
+            return await self._before_recent(environment_id, request)
         if request.resume_token:
             return sequence_from_token(request.resume_token, environment_id)
         if request.from_start:
             return await self._events.before_oldest(environment_id)
         return await self._events.newest(environment_id)
+
+    async def _before_recent(
+        self,
+        environment_id: EnvironmentId,
+        request: pipeline_pb2.WatchTrackingRequest,
+    ) -> int:
+        """Return the sequence after which the newest events follow."""
+        if request.resume_token or request.from_start:
+            raise InvalidInput(
+                "not together with resume_token or from_start", field="recent_events"
+            )
+        if request.recent_events > MOST_RECENT_EVENTS:
+            raise InvalidInput(
+                f"must be at most {MOST_RECENT_EVENTS}", field="recent_events"
+            )
+        newest = await self._events.newest(environment_id)
+        oldest = await self._events.before_oldest(environment_id)
+        return max(oldest, newest - request.recent_events)
+
+
+def _sign_of_life(
+    environment_id: EnvironmentId, sequence: int
+) -> pipeline_pb2.WatchTrackingResponse:
+    """Return a message without event."""
+    token = resume_token(environment_id, sequence)
+    return pipeline_pb2.WatchTrackingResponse(resume_token=token)
 
 
 async def _until_drained(deliveries: Deliveries, drain: DrainSignal) -> Deliveries:

@@ -20,6 +20,7 @@ from services.common.devices import DeviceWatch, Fallback
 from services.common.drain import DrainSignal
 from services.common.environ import ConfigError
 from services.common.event_log import EventLog
+from services.common.grpc_client import open_peer
 from services.common.grpc_server import Register, serve
 from services.common.ids import ModelId
 from services.common.models import (
@@ -40,6 +41,7 @@ from services.reid.adapters.expiry_table import PostgresExpiryTable
 from services.reid.adapters.identity_table import PostgresIdentityTable
 from services.reid.adapters.index_kinds import choose_index
 from services.reid.adapters.outbox import OutboxRelay
+from services.reid.adapters.portrait_privacy import PortraitPrivacy
 from services.reid.adapters.s3 import S3Pictures
 from services.reid.adapters.score_table import PostgresScoreTable
 from services.reid.adapters.sitter_table import PostgresSitterTable
@@ -174,6 +176,9 @@ async def wired(
         stack.enter_context(threadpool_limits(1, user_api="blas"))
         pool = await stack.enter_async_context(open_pool(config.postgres_dsn, SCHEMA))
         redis = await stack.enter_async_context(open_redis(config.redis_url))
+        mapper = await stack.enter_async_context(
+            open_peer(config.server.mesh, "mapper", config.mapper_address)
+        )
         table, pictures = PostgresIdentityTable(pool), S3Pictures(config.s3)
         portraits = await stack.enter_async_context(PortraitKeeper(pictures, table))
         running = await stack.enter_async_context(Embedders(embedders, config.batching))
@@ -199,6 +204,7 @@ async def wired(
                 FittedScores(fits, [one.appearance for one in running.models]),
             ),
             portraits,
+            PortraitPrivacy(mapper),
             Reembedding(
                 PostgresSitterTable(pool),
                 pictures,

@@ -29,6 +29,7 @@ class ReidConfig:
         postgres_dsn: Connection string of PostgreSQL.
         redis_url: Address of the event stream.
         s3: Where pictures are kept.
+        mapper_address: Who knows what pictures may show.
         embedders: Embedders of the model registry, or `stripes`; the default first.
         device: Where networks run.
         faiss_index: Kind of the search indexes: `auto`, `flat`, `pq`, `ivf` or
@@ -51,6 +52,7 @@ class ReidConfig:
     postgres_dsn: str = field(repr=False)
     redis_url: str = field(repr=False)
     s3: S3Settings
+    mapper_address: str
     embedders: tuple[str, ...]
     device: DeviceSettings
     faiss_index: str
@@ -86,6 +88,7 @@ def load_config(variables: Mapping[str, str] | None = None) -> ReidConfig:
             access_key=environ.secret("S3_ACCESS_KEY"),
             secret_key=environ.secret("S3_SECRET_KEY"),
         ),
+        mapper_address=environ.text("MAPPER_ADDRESS", "127.0.0.1:7104"),
         embedders=_embedders(environ),
         device=device_settings(environ, cache_dir()),
         faiss_index=environ.choice("FAISS_INDEX", "auto", _INDEXES),

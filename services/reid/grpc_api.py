@@ -15,6 +15,7 @@ from services.common.errors import Forbidden, InvalidInput
 from services.common.ids import TimelineId
 from services.common.image_messages import image_from_proto
 from services.common.images import RgbImage
+from services.reid.adapters.portrait_privacy import PortraitPrivacy
 from services.reid.associate_stream import AssociateStream
 from services.reid.convert import lease_from_proto, vector_from_proto
 from services.reid.convert_identity import (
@@ -69,6 +70,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         identities: IdentityService,
         search: IdentitySearch,
         portraits: PortraitKeeper,
+        privacy: PortraitPrivacy,
         reembedding: Reembedding,
         fits: ScoreFits,
         make_writer: WriterMaker,
@@ -86,6 +88,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
             identities: Reads persons.
             search: Finds them.
             portraits: Reads pictures.
+            privacy: Hides in them what must not be seen.
             reembedding: Gives persons vectors of another model.
             fits: Know what scores are worth.
             make_writer: Returns the writer of a timeline, for vectors of a model.
@@ -99,6 +102,7 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         self._identities = identities
         self._search = search
         self._portraits = portraits
+        self._privacy = privacy
         self._reembedding = reembedding
         self._fits = fits
         self._make_writer = make_writer
@@ -224,12 +228,12 @@ class ReidServicer(reid_pb2_grpc.ReidServiceServicer):
         self, request: reid_pb2.GetIdentityCropRequest, context: Context
     ) -> reid_pb2.GetIdentityCropResponse:
         """Read the best picture of a person."""
+        environment_id = environment_from_proto(request.environment_id)
         record, jpeg = await self._portraits.read(
-            environment_from_proto(request.environment_id),
-            global_id_from_proto(request.global_id),
+            environment_id, global_id_from_proto(request.global_id)
         )
         return reid_pb2.GetIdentityCropResponse(
-            jpeg=jpeg,
+            jpeg=await self._privacy.shown(environment_id, jpeg),
             camera_id=record.camera_id,
             capture_time=ns_to_timestamp(record.captured_ns),
             quality=record.quality,

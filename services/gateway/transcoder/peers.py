@@ -1,6 +1,6 @@
 """Call the services behind the routes, on behalf of a caller."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from google.protobuf.message import Message
@@ -20,12 +20,15 @@ class Peers:
 
     Attributes:
         channels: By name of the service.
+        shared: By full name of an RPC: what answers its calls from what is read once
+            for all; None leaves a call to the service itself.
     """
 
     def __init__(
         self, channels: Mapping[str, aio.Channel], credentials: CallCredentials
     ) -> None:
         self.channels = channels
+        self.shared: dict[str, Callable[[Message], Any]] = {}
         self._credentials = credentials
         self._calls: dict[str, Any] = {}
 
@@ -39,6 +42,10 @@ class Peers:
 
     def stream(self, rpc: Rpc, request: Message, metadata: Metadata) -> Any:
         """Return the running call of an RPC with many answers."""
+        share = self.shared.get(rpc.full_name)
+        call = None if share is None else share(request)
+        if call is not None:
+            return call
         return self._callable(rpc)(request, metadata=metadata)
 
     def metadata(

@@ -23,6 +23,7 @@ from services.mapper.domain.environment import (
     Perception,
     PointPair,
     Polygon,
+    Privacy,
     Source,
     Zone,
 )
@@ -47,6 +48,7 @@ def environment_from_proto(message: environment_pb2.Environment) -> Environment:
             embedder_model_id=message.perception.embedder_model_id,
             tracker=message.perception.tracker,
         ),
+        privacy=Privacy(blur_heads=message.privacy.blur_heads),
     )
 
 
@@ -69,6 +71,8 @@ def environment_to_proto(stored: Stored[Environment]) -> environment_pb2.Environ
         message.perception.detector_model_id = perception.detector_model_id
         message.perception.embedder_model_id = perception.embedder_model_id
         message.perception.tracker = perception.tracker
+    if environment.privacy != Privacy():
+        message.privacy.blur_heads = environment.privacy.blur_heads
     return message
 
 

@@ -34,6 +34,13 @@ class Perception:
 
 
 @dataclass(frozen=True, slots=True)
+class Privacy:
+    """What pictures that leave the system may show."""
+
+    blur_heads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """A place watched by cameras."""
 
@@ -41,6 +48,7 @@ class Environment:
     display_name: str = ""
     floors: tuple[Floor, ...] = ()
     perception: Perception = field(default_factory=Perception)
+    privacy: Privacy = field(default_factory=Privacy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,12 +49,28 @@ class MapperCameraCatalog:
             NotFound: There is no such environment.
             Unavailable: The mapper cannot be asked.
         """
+        environment = await self._environment(environment_id)
+        return perception_from_proto(environment.perception)
+
+    async def blurs_heads(self, environment_id: EnvironmentId) -> bool:
+        """Return whether an environment wants heads blurred.
+
+        Raises:
+            NotFound: There is no such environment.
+            Unavailable: The mapper cannot be asked.
+        """
+        return (await self._environment(environment_id)).privacy.blur_heads
+
+    async def _environment(
+        self, environment_id: EnvironmentId
+    ) -> environment_pb2.Environment:
+        """Return an environment; raises what the methods above raise."""
         request = mapper_pb2.GetEnvironmentRequest(environment_id=environment_id)
         try:
             answer = await self._mapper.GetEnvironment(request, timeout=_DEADLINE_S)
         except aio.AioRpcError as rpc_error:
             raise _translated(rpc_error) from rpc_error
-        return perception_from_proto(answer.environment.perception)
+        return answer.environment
 
 
 async def list_cameras(

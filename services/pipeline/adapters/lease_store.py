@@ -31,6 +31,7 @@ from services.pipeline.owner import Report
 _ACQUIRE = sql.SQL("""
     UPDATE sessions SET
         owner = %(owner)s,
+        owner_address = %(owner_address)s,
         epoch = epoch + 1,
         lease_expires_at = clock_timestamp() + make_interval(secs => %(duration_s)s),
         update_time = clock_timestamp()
@@ -57,6 +58,7 @@ _RENEW = sql.SQL("""
 _RELEASE = sql.SQL("""
     UPDATE sessions SET
         owner = '',
+        owner_address = '',
         lease_expires_at = clock_timestamp() + make_interval(secs => %(pause_s)s),
         state = %(state)s,
         applied_revision = %(applied_revision)s,
@@ -88,13 +90,21 @@ class PostgresLeaseStore:
         self._dsn = dsn
         self._duration_s = duration_s
 
-    async def acquire(self, owner: str) -> Lease | None:
+    async def acquire(self, owner: str, address: str = "") -> Lease | None:
         """Take the oldest session that needs an owner, if there is one.
+
+        Args:
+            owner: Name of the process.
+            address: Where it answers, `host:port`; empty when it cannot be asked.
 
         Raises:
             Unavailable: PostgreSQL is away.
         """
-        values = {"owner": owner, "duration_s": self._duration_s}
+        values = {
+            "owner": owner,
+            "owner_address": address,
+            "duration_s": self._duration_s,
+        }
         async with open_transaction(self._pool) as cursor:
             row = await fetch_one(cursor, _ACQUIRE, values)
         if row is None:

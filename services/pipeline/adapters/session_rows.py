@@ -45,6 +45,7 @@ def session_from_row(row: Row) -> Session:
         state=SessionState(row["state"]),
         epoch=row["epoch"],
         owner=row["owner"],
+        owner_address=row["owner_address"],
         error=error and error_from_proto(status_pb2.Status.FromString(error)),
         progress=progress
         and progress_from_proto(pipeline_pb2.Session.FromString(progress)),

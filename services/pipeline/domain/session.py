@@ -178,6 +178,7 @@ class Session:
         state: Where it stands.
         epoch: Times it has changed owner, the first included.
         owner: Process that owns it; empty when none does.
+        owner_address: Where that process answers, `host:port`; empty when none does.
         error: Why it failed; None unless it did.
         progress: Written by the owner about once a second; None before the first.
         create_time_ns: When it was created, nanoseconds since 1970 UTC.
@@ -192,6 +193,7 @@ class Session:
     state: SessionState = SessionState.PENDING
     epoch: int = 0
     owner: str = ""
+    owner_address: str = ""
     error: SpotOnError | None = None
     progress: SessionProgress | None = None
     create_time_ns: int = 0

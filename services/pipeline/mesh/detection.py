@@ -47,7 +47,7 @@ class FrameDetector:
         ] = ItemStream(detector.Detect, StatelessDialect(), name=f"detect {name}")
 
     async def detect(self, seen: SeenFrame) -> None:
-        """Complete `seen.detections`, people in masks left out.
+        """Complete `seen.found`, and `seen.detections` without people in masks.
 
         Raises:
             SpotOnError: The frame cannot be used, or the stream ended for good.
@@ -55,7 +55,8 @@ class FrameDetector:
         loop = asyncio.get_running_loop()
         request = await loop.run_in_executor(self._threads, self._request, seen)
         answer = await ask_patiently(self._stream, request)
-        seen.detections = self._unmasked(answer.result.detections)
+        seen.found = answer.result.detections
+        seen.detections = self._unmasked(seen.found)
 
     def count_strong(self, seen: SeenFrame) -> int:
         """Return how many detections reach the detector's high threshold."""

@@ -24,6 +24,7 @@ from services.pipeline.mesh.association import Associator, IdentifiedSet
 from services.pipeline.mesh.books import SessionBooks
 from services.pipeline.mesh.camera_lane import CameraLane, LaneTools
 from services.pipeline.mesh.cameras import CameraPlan
+from services.pipeline.mesh.preview_board import SessionShow
 from services.pipeline.mesh.publishing import tracking_payload
 from services.pipeline.mesh.seen import SeenFrame
 from spoton.common.v1 import geometry_pb2
@@ -48,11 +49,13 @@ class Passage:
         books: SessionBooks,
         tools: LaneTools,
         commits: SessionCommits,
+        show: SessionShow,
     ) -> None:
         self._plans = [plan for plan in plans if plan.recording is not None]
         self._books = books
         self._tools = tools
         self._commits = commits
+        self._show = show
         self._lanes: dict[CameraId, CameraLane] = {}
         self._associator = Associator(tools, self._lanes)
         self._joined: asyncio.Queue[FrameSet[SeenFrame] | None] = asyncio.Queue()
@@ -214,6 +217,7 @@ class Passage:
                     self._books.state_of(frame_set.items),
                 )
             )
+            self._show.show(identified)
             for camera_id, items in frame_set.items.items():
                 self._books.stages[camera_id].add("commit", begin_s)
                 self._lanes[camera_id].release(len(items))

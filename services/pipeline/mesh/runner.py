@@ -22,6 +22,7 @@ from services.pipeline.mesh.cameras import CameraPlan, MediaFolder, plan_cameras
 from services.pipeline.mesh.models import find_models
 from services.pipeline.mesh.passage import Passage
 from services.pipeline.mesh.peers import Peers
+from services.pipeline.mesh.preview_board import PreviewBoard, SessionShow
 
 
 class MeshRunner:
@@ -34,6 +35,7 @@ class MeshRunner:
         peers: Peers,
         media: MediaFolder,
         threads: Executor,
+        previews: PreviewBoard | None = None,
     ) -> None:
         """Prepare to go on from what was committed.
 
@@ -43,12 +45,14 @@ class MeshRunner:
             peers: The services.
             media: Where recordings lie.
             threads: For work on pixels.
+            previews: Where frames are shown; None shows them to nobody.
         """
         self._lease = lease
         self._commits = commits
         self._peers = peers
         self._media = media
         self._threads = threads
+        self._previews = previews or PreviewBoard()
         self._books = SessionBooks(lease.session, commits.claimed)
         self._applied_revision = commits.claimed.applied_revision
         self._pace = lease.session.desired.pace
@@ -77,20 +81,25 @@ class MeshRunner:
         )
         if seek := self._due_seek(commands.desired):
             await self._seek(seek)
-        while True:
-            ended = await self._pass(plans, tools, commands)
-            if isinstance(ended, Outcome):
-                return ended
-            await self._seek(ended)
+        with self._previews.showing(self._lease.session) as show:
+            while True:
+                ended = await self._pass(plans, tools, commands, show)
+                if isinstance(ended, Outcome):
+                    return ended
+                await self._seek(ended)
 
     async def _pass(
-        self, plans: list[CameraPlan], tools: LaneTools, commands: Commands
+        self,
+        plans: list[CameraPlan],
+        tools: LaneTools,
+        commands: Commands,
+        show: SessionShow,
     ) -> Outcome | Seek:
         """Make one passage; return how it ended, or where to go on from."""
         for plan in plans:
             if plan.error is not None:
                 self._books.errors[plan.camera_id] = plan.error
-        passage = Passage(plans, self._books, tools, self._commits)
+        passage = Passage(plans, self._books, tools, self._commits, show)
         tasks: list[asyncio.Task[Outcome | Seek]] = []
         try:
             await passage.open()

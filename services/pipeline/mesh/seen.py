@@ -25,6 +25,7 @@ class SeenFrame:
         frame: The frame and its pixels.
         ref: Its name on the wire.
         detections: What the detector found outside the masks.
+        found: What it found anywhere.
         result: What the tracker made of it.
         points: Where each track stands, in the order of `result.tracks`; empty when
             the camera is not calibrated.
@@ -36,6 +37,7 @@ class SeenFrame:
     ref: frame_pb2.FrameRef
     begin_s: float
     detections: Sequence[frame_pb2.Detection] = ()
+    found: Sequence[frame_pb2.Detection] = ()
     result: tracker_pb2.TrackResult = field(default_factory=tracker_pb2.TrackResult)
     points: Sequence[mapper_pb2.ProjectedPoint] = ()
     embeddings: dict[int, frame_pb2.Embedding] = field(default_factory=dict)

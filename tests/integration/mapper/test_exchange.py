@@ -22,6 +22,7 @@ def document() -> dict[str, Any]:
             "display_name": "Plaza",
             "floors": [{"floor_id": "ground"}, {"floor_id": "upper"}],
             "perception": {"detector_model_id": "yolox-s", "tracker": "boxmot:ocsort"},
+            "privacy": {"blur_heads": True},
         },
         "cameras": [
             {

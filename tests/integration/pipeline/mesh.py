@@ -1,7 +1,7 @@
 """All services in the process of the test, and cameras that see one walking person."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,6 +29,7 @@ from services.mapper.bootstrap import open_mapper
 from services.pipeline.domain.lease import Lease
 from services.pipeline.domain.running import SessionCommits
 from services.pipeline.mesh.peers import PeerAddresses, Peers, open_peers
+from services.pipeline.mesh.preview_board import PreviewBoard
 from services.pipeline.mesh.runner import MeshRunner
 from services.reid import bootstrap as reid_bootstrap
 from services.reid.observe import MODEL_DEVICE
@@ -37,6 +38,7 @@ from services.tracker.config import config_from_environ as load_tracker_config
 from spoton.common.v1 import events_pb2, geometry_pb2
 from spoton.mapper.v1 import environment_pb2, mapper_pb2
 from spoton.pipeline.v1 import pipeline_pb2
+from stack.ports import free_ports
 from stack.stores.seaweedfs import S3Access
 from tests.fakes.detector import FakeDetector
 from tests.fakes.session_steps import Stub, until_session
@@ -104,6 +106,7 @@ class Mesh:
         detector: What finds people; its gate can hold every frame.
         media: Folder of the recordings.
         environment_id: The environment; it has no cameras yet.
+        addresses: Where the services are that the gateway calls, by name.
         redis_url: Where events are published.
     """
 
@@ -112,6 +115,7 @@ class Mesh:
     detector: FakeDetector
     media: Path
     environment_id: str
+    addresses: Mapping[str, str]
     redis_url: str = field(repr=False)
 
     async def add_camera(
@@ -193,18 +197,39 @@ async def running_mesh(
         addresses = await enter(_peers(postgres_dsn, redis_url, s3, detector))
         peers = await enter(open_peers(addresses, open_loopback("pipeline")))
         threads = stack.enter_context(ThreadPoolExecutor(1))
-        config = pipeline_config(postgres_dsn, redis_url, addresses, media=media)
+        (port,) = free_ports(1)
+        config = pipeline_config(
+            postgres_dsn,
+            redis_url,
+            addresses,
+            media=media,
+            address=f"127.0.0.1:{port}",
+        )
+
+        previews = PreviewBoard()
 
         def open_runner(lease: Lease, commits: SessionCommits) -> MeshRunner:
-            return MeshRunner(lease, commits, peers, config.media, threads)
+            return MeshRunner(lease, commits, peers, config.media, threads, previews)
 
-        pipeline = await enter(running_pipeline(config, open_runner))
+        pipeline = await enter(running_pipeline(config, open_runner, previews=previews))
         environment_id = f"plaza-{secrets.token_hex(4)}"
         environment = environment_pb2.Environment(environment_id=environment_id)
         await peers.mapper.CreateEnvironment(
             mapper_pb2.CreateEnvironmentRequest(environment=environment)
         )
-        yield Mesh(peers, pipeline.stub, detector, media, environment_id, redis_url)
+        yield Mesh(
+            peers,
+            pipeline.stub,
+            detector,
+            media,
+            environment_id,
+            {
+                "mapper": addresses.mapper,
+                "reid": addresses.reid,
+                "pipeline": pipeline.address,
+            },
+            redis_url,
+        )
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from services.pipeline.config import PipelineConfig
 from services.pipeline.domain.running import OpenRunner
 from services.pipeline.mesh.cameras import MediaFolder
 from services.pipeline.mesh.peers import PeerAddresses
+from services.pipeline.mesh.preview_board import PreviewBoard
 from spoton.pipeline.v1 import pipeline_pb2_grpc
 
 Stub = pipeline_pb2_grpc.PipelineServiceStub
@@ -29,11 +30,13 @@ class RunningPipeline:
     """A pipeline in this process.
 
     Attributes:
+        address: Where it answers.
         stub: Calls it.
         drain: Starts its end.
         owning: Done once it owns nothing any more.
     """
 
+    address: str
     stub: Stub
     drain: DrainSignal
     owning: "asyncio.Future[None]"
@@ -46,6 +49,7 @@ def pipeline_config(
     *,
     media: Path = Path("unused"),
     owner: str = "test",
+    address: str = "127.0.0.1:0",
     lease_s: float = 5.0,
     retention: Retention | None = None,
 ) -> PipelineConfig:
@@ -61,6 +65,7 @@ def pipeline_config(
         retention=retention or Retention(),
         owner=owner,
         max_unfinished=MAX_UNFINISHED,
+        address=address,
         max_sessions=100,
         lease_s=lease_s,
         renew_every_s=0.1,
@@ -71,20 +76,23 @@ def pipeline_config(
 
 @contextlib.asynccontextmanager
 async def running_pipeline(
-    config: PipelineConfig, open_runner: OpenRunner, policy: Policy | None = None
+    config: PipelineConfig,
+    open_runner: OpenRunner,
+    policy: Policy | None = None,
+    previews: PreviewBoard | None = None,
 ) -> AsyncIterator[RunningPipeline]:
     """Run a pipeline while the context is open; without a policy for this machine."""
     drain = DrainSignal()
     await migrate(config.postgres_dsn, SCHEMA, VERSIONS)
     async with (
-        wired(config, open_runner, drain) as (register, supervisor),
-        running_server(register, policy) as address,
+        wired(config, open_runner, drain, previews) as (register, supervisor),
+        running_server(register, policy, config.address) as address,
         open_channel(address) as channel,
     ):
         owning = asyncio.create_task(supervisor.run(drain))
         stub = pipeline_pb2_grpc.PipelineServiceStub(channel)
         try:
-            yield RunningPipeline(stub, drain, owning)
+            yield RunningPipeline(address, stub, drain, owning)
         finally:
             owning.cancel()
             await asyncio.gather(owning, return_exceptions=True)

@@ -98,6 +98,36 @@ async def test_a_watcher_gets_what_happens_after_it_came(
     call.cancel()
 
 
+async def test_a_watcher_may_begin_with_recent_events(
+    stub: Stub, redis: Redis, environment_id: str
+) -> None:
+    """A message without event stands between them and what follows."""
+    log = EventLog(redis)
+    await publish(log, range(1, 9), environment_id)
+    call = stub.WatchTracking(Request(environment_id=environment_id, recent_events=3))
+    responses = [await anext(aiter(call)) for _ in range(4)]
+    assert [one.event.sequence for one in responses] == [6, 7, 8, 0]
+    await publish(log, range(9, 10), environment_id)
+    assert await read_frame_sets(call, 1) == [9]
+    call.cancel()
+    all_of_none = Request(environment_id=f"{environment_id}-2", recent_events=3)
+    call = stub.WatchTracking(all_of_none)
+    assert not (await anext(aiter(call))).HasField("event")
+    call.cancel()
+
+
+@pytest.mark.parametrize(
+    "request_fields",
+    [{"recent_events": 10_001}, {"recent_events": 1, "from_start": True}],
+)
+async def test_what_recent_events_cannot_be_is_refused(
+    stub: Stub, environment_id: str, request_fields: dict[str, int]
+) -> None:
+    """Too many, or two places to begin at, are invalid."""
+    call = stub.WatchTracking(Request(environment_id=environment_id, **request_fields))
+    assert await refusal(call) is grpc.StatusCode.INVALID_ARGUMENT
+
+
 @pytest.mark.parametrize("mode", ["coalescing", "lossless"])
 async def test_a_watcher_resumes_without_gap_or_repetition(
     stub: Stub, redis: Redis, environment_id: str, mode: str

@@ -1,6 +1,6 @@
 """A running service on real stores."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from services.common.grpc_server import running_server
 from services.reid.bootstrap import load_embedders, prepare, wired
 from services.reid.config import ReidConfig, load_config
 from services.reid.observe import MODEL_DEVICE
+from spoton.mapper.v1 import environment_pb2, mapper_pb2, mapper_pb2_grpc
 from spoton.reid.v1 import reid_pb2_grpc
 from tests.fakes import colour_model
 
@@ -33,6 +34,7 @@ def service_config(
         "S3_ACCESS_KEY": s3.access_key,
         "S3_SECRET_KEY": s3.secret_key,
         "STORE_PATIENCE_S": "10",
+        "MAPPER_ADDRESS": "127.0.0.1:1",
         **others,
     }
     return load_config(
@@ -62,12 +64,51 @@ def stub_of(channel: aio.Channel) -> Stub:
     return reid_pb2_grpc.ReidServiceStub(channel)
 
 
+class Environments(mapper_pb2_grpc.MapperServiceServicer):
+    """A mapper whose environments all want the same.
+
+    Attributes:
+        blur_heads: Whether they want heads blurred.
+    """
+
+    def __init__(self) -> None:
+        self.blur_heads = False
+
+    async def GetEnvironment(
+        self, request: mapper_pb2.GetEnvironmentRequest, context: aio.ServicerContext
+    ) -> mapper_pb2.GetEnvironmentResponse:
+        """Return an environment."""
+        environment = environment_pb2.Environment(
+            environment_id=request.environment_id,
+            privacy=environment_pb2.Privacy(blur_heads=self.blur_heads),
+        )
+        return mapper_pb2.GetEnvironmentResponse(environment=environment)
+
+
+@pytest.fixture
+def environments() -> Environments:
+    """Give what environments want."""
+    return Environments()
+
+
+@pytest.fixture
+async def mapper_address(environments: Environments) -> AsyncIterator[str]:
+    """Give the address of a mapper that tells it."""
+
+    def register(server: aio.Server) -> Sequence[str]:
+        mapper_pb2_grpc.add_MapperServiceServicer_to_server(environments, server)
+        return ("spoton.mapper.v1.MapperService",)
+
+    async with running_server(register) as address:
+        yield address
+
+
 @pytest.fixture
 async def replica(
-    postgres_dsn: str, valkey_url: str, s3: object
+    postgres_dsn: str, valkey_url: str, s3: object, mapper_address: str
 ) -> Callable[[], AbstractAsyncContextManager[Stub]]:
     """Give a test what starts a replica of the service."""
-    config = service_config(postgres_dsn, valkey_url, s3)
+    config = service_config(postgres_dsn, valkey_url, s3, MAPPER_ADDRESS=mapper_address)
     await prepare(config)
     return lambda: serving(config, DrainSignal(grace_s=1.0))
 

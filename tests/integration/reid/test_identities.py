@@ -11,6 +11,7 @@ from services.common.convert import image_to_proto, ns_to_timestamp
 from services.common.errors import InvalidInput
 from services.common.event_log import EventLog
 from services.common.ids import EnvironmentId
+from services.common.images import decode_image
 from services.common.postgres import open_pool
 from services.common.redis_client import open_redis
 from services.reid.adapters.embedders.stripes import MODEL
@@ -20,9 +21,9 @@ from services.reid.adapters.vector_index import FaissIndex
 from services.reid.bootstrap import SCHEMA
 from spoton.common.v1 import events_pb2, frame_pb2
 from spoton.reid.v1 import reid_pb2
-from tests.fakes.pictures import HOSTILE_FILES, jpeg
+from tests.fakes.pictures import HOSTILE_FILES, encoded, jpeg
 from tests.integration.refusals import failure
-from tests.integration.reid.conftest import Replica, Stub
+from tests.integration.reid.conftest import Environments, Replica, Stub
 from tests.integration.reid.conversations import (
     START_NS,
     TICK_NS,
@@ -281,8 +282,10 @@ async def test_a_search_by_image_uses_the_embedder(reid: Stub) -> None:
     assert len(by_image.matches) == 2
 
 
-async def test_the_best_picture_is_kept(reid: Stub) -> None:
-    """A better picture takes the place of the first, a worse one does not."""
+async def test_the_best_picture_is_kept(
+    reid: Stub, replica: Replica, environments: Environments
+) -> None:
+    """A better picture takes the place of the first; heads are hidden on demand."""
     timeline = Timeline()
     talk = Conversation(reid, timeline)
     await talk.open()
@@ -334,11 +337,21 @@ async def test_the_best_picture_is_kept(reid: Stub) -> None:
     assert (await kept(0.5)).jpeg == jpeg(50)
     await offer(32, 0.3, jpeg(30))
     await offer(33, 0.9, b"\xff\xd8\xff no picture")
-    await offer(34, 0.8, jpeg(80))
+    rng = np.random.default_rng(7)
+    best = encoded(rng.integers(0, 256, (64, 32, 3), np.uint8), ".jpg")
+    await offer(34, 0.8, best)
     found = await kept(0.8)
-    assert found.jpeg == jpeg(80)
+    assert found.jpeg == best
     assert found.camera_id == "east"
     await talk.close()
+    environments.blur_heads = True
+    async with replica() as other:
+        hidden = (await other.GetIdentityCrop(request)).jpeg
+    shown = decode_image(best, field="shown").astype(int)
+    pixels = decode_image(hidden, field="hidden").astype(int)
+    assert pixels.shape == shown.shape
+    assert np.abs(pixels - shown)[:16].mean() > 30
+    assert np.abs(pixels - shown)[24:].mean() < 15
 
 
 async def test_events_reach_the_stream_once(reid: Stub, valkey_url: str) -> None:

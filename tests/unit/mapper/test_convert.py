@@ -71,6 +71,7 @@ def test_an_environment_survives_conversion(
         environment_id="plaza", display_name="Plaza", etag="e", perception=perception
     )
     message.floors.add(floor_id="ground", display_name="Ground")
+    message.privacy.blur_heads = True
     message.create_time.FromDatetime(NOW)
     message.update_time.FromDatetime(NOW)
     stored = Stored(environment_from_proto(message), "e", NOW, NOW)

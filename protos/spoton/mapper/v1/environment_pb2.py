@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from spoton.common.v1 import geometry_pb2 as spoton_dot_common_dot_v1_dot_geometry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spoton/mapper/v1/environment.proto\x12\x10spoton.mapper.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fspoton/common/v1/geometry.proto\"\x86\x02\n\x0b\x45nvironment\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\'\n\x06\x66loors\x18\x03 \x03(\x0b\x32\x17.spoton.mapper.v1.Floor\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\nperception\x18\x07 \x01(\x0b\x32\x1c.spoton.mapper.v1.Perception\"S\n\nPerception\x12\x19\n\x11\x64\x65tector_model_id\x18\x01 \x01(\t\x12\x19\n\x11\x65mbedder_model_id\x18\x02 \x01(\t\x12\x0f\n\x07tracker\x18\x03 \x01(\t\"/\n\x05\x46loor\x12\x10\n\x08\x66loor_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\"\x9e\x03\n\x06\x43\x61mera\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x11\n\tcamera_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x10\n\x08\x66loor_id\x18\x04 \x01(\t\x12(\n\x06source\x18\x05 \x01(\x0b\x32\x18.spoton.mapper.v1.Source\x12\x33\n\ttransform\x18\x06 \x01(\x0b\x32 .spoton.mapper.v1.FrameTransform\x12\x18\n\x0bmax_rate_hz\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12/\n\x0cignore_masks\x18\x08 \x03(\x0b\x32\x19.spoton.mapper.v1.Polygon\x12/\n\x0c\x63lock_offset\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x0c\x62ias_floor_m\x18\n \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12\x1c\n\x14\x63\x61libration_revision\x18\x0c \x01(\x03\x42\x0e\n\x0c_max_rate_hzB\x0f\n\r_bias_floor_m\"r\n\x06Source\x12,\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.spoton.mapper.v1.FileSourceH\x00\x12\x32\n\x07network\x18\x02 \x01(\x0b\x32\x1f.spoton.mapper.v1.NetworkSourceH\x00\x42\x06\n\x04kind\"J\n\nFileSource\x12\x0c\n\x04path\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\rNetworkSource\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x17\n\x0fhas_credentials\x18\x02 \x01(\x08\"\x86\x01\n\x0e\x46rameTransform\x12*\n\x0b\x63rop_region\x18\x01 \x01(\x0b\x32\x15.spoton.common.v1.Box\x12\x12\n\x05scale\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0b\x63olour_gain\x18\x03 \x03(\x01\x12\x15\n\rcolour_offset\x18\x04 \x03(\x01\x42\x08\n\x06_scale\"8\n\x07Polygon\x12-\n\x07\x63orners\x18\x01 \x03(\x0b\x32\x1c.spoton.common.v1.ImagePoint\"\xda\x02\n\x0b\x43\x61libration\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x11\n\tcamera_id\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x16\n\x0eimage_to_floor\x18\x04 \x03(\x01\x12/\n\nimage_size\x18\x05 \x01(\x0b\x32\x1b.spoton.common.v1.ImageSize\x12\x30\n\x0bpoint_pairs\x18\x06 \x03(\x0b\x32\x1b.spoton.mapper.v1.PointPair\x12\x1b\n\x0eresidual_rms_m\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\t \x01(\t\x12$\n\x04lens\x18\n \x01(\x0b\x32\x16.spoton.mapper.v1.LensB\x11\n\x0f_residual_rms_m\"\xb7\x01\n\x04Lens\x12\r\n\x05\x66x_px\x18\x01 \x01(\x01\x12\r\n\x05\x66y_px\x18\x02 \x01(\x01\x12\r\n\x05\x63x_px\x18\x03 \x01(\x01\x12\r\n\x05\x63y_px\x18\x04 \x01(\x01\x12\x37\n\rbrown_conrady\x18\x05 \x01(\x0b\x32\x1e.spoton.mapper.v1.BrownConradyH\x00\x12,\n\x07\x66isheye\x18\x06 \x01(\x0b\x32\x19.spoton.mapper.v1.FisheyeH\x00\x42\x0c\n\ndistortion\"n\n\x0c\x42rownConrady\x12\n\n\x02k1\x18\x01 \x01(\x01\x12\n\n\x02k2\x18\x02 \x01(\x01\x12\n\n\x02p1\x18\x03 \x01(\x01\x12\n\n\x02p2\x18\x04 \x01(\x01\x12\n\n\x02k3\x18\x05 \x01(\x01\x12\n\n\x02k4\x18\x06 \x01(\x01\x12\n\n\x02k5\x18\x07 \x01(\x01\x12\n\n\x02k6\x18\x08 \x01(\x01\"9\n\x07\x46isheye\x12\n\n\x02k1\x18\x01 \x01(\x01\x12\n\n\x02k2\x18\x02 \x01(\x01\x12\n\n\x02k3\x18\x03 \x01(\x01\x12\n\n\x02k4\x18\x04 \x01(\x01\"e\n\tPointPair\x12+\n\x05image\x18\x01 \x01(\x0b\x32\x1c.spoton.common.v1.ImagePoint\x12+\n\x05\x66loor\x18\x02 \x01(\x0b\x32\x1c.spoton.common.v1.FloorPoint\"\x94\x01\n\x04Zone\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x0f\n\x07zone_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x10\n\x08\x66loor_id\x18\x04 \x01(\t\x12-\n\x07\x63orners\x18\x05 \x03(\x0b\x32\x1c.spoton.common.v1.FloorPoint\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\"j\n\tFloorPlan\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x10\n\x08\x66loor_id\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\x0c\x12\x16\n\x0eimage_to_floor\x18\x04 \x03(\x01\x12\x0c\n\x04\x65tag\x18\x05 \x01(\tBW\n\x14\x64\x65v.spoton.mapper.v1B\x10\x45nvironmentProtoP\x01Z+spoton.dev/protos/spoton/mapper/v1;mapperv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spoton/mapper/v1/environment.proto\x12\x10spoton.mapper.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fspoton/common/v1/geometry.proto\"\xb2\x02\n\x0b\x45nvironment\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\'\n\x06\x66loors\x18\x03 \x03(\x0b\x32\x17.spoton.mapper.v1.Floor\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\nperception\x18\x07 \x01(\x0b\x32\x1c.spoton.mapper.v1.Perception\x12*\n\x07privacy\x18\x08 \x01(\x0b\x32\x19.spoton.mapper.v1.Privacy\"\x1d\n\x07Privacy\x12\x12\n\nblur_heads\x18\x01 \x01(\x08\"S\n\nPerception\x12\x19\n\x11\x64\x65tector_model_id\x18\x01 \x01(\t\x12\x19\n\x11\x65mbedder_model_id\x18\x02 \x01(\t\x12\x0f\n\x07tracker\x18\x03 \x01(\t\"/\n\x05\x46loor\x12\x10\n\x08\x66loor_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\"\x9e\x03\n\x06\x43\x61mera\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x11\n\tcamera_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x10\n\x08\x66loor_id\x18\x04 \x01(\t\x12(\n\x06source\x18\x05 \x01(\x0b\x32\x18.spoton.mapper.v1.Source\x12\x33\n\ttransform\x18\x06 \x01(\x0b\x32 .spoton.mapper.v1.FrameTransform\x12\x18\n\x0bmax_rate_hz\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12/\n\x0cignore_masks\x18\x08 \x03(\x0b\x32\x19.spoton.mapper.v1.Polygon\x12/\n\x0c\x63lock_offset\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x0c\x62ias_floor_m\x18\n \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12\x1c\n\x14\x63\x61libration_revision\x18\x0c \x01(\x03\x42\x0e\n\x0c_max_rate_hzB\x0f\n\r_bias_floor_m\"r\n\x06Source\x12,\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.spoton.mapper.v1.FileSourceH\x00\x12\x32\n\x07network\x18\x02 \x01(\x0b\x32\x1f.spoton.mapper.v1.NetworkSourceH\x00\x42\x06\n\x04kind\"J\n\nFileSource\x12\x0c\n\x04path\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\rNetworkSource\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x17\n\x0fhas_credentials\x18\x02 \x01(\x08\"\x86\x01\n\x0e\x46rameTransform\x12*\n\x0b\x63rop_region\x18\x01 \x01(\x0b\x32\x15.spoton.common.v1.Box\x12\x12\n\x05scale\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0b\x63olour_gain\x18\x03 \x03(\x01\x12\x15\n\rcolour_offset\x18\x04 \x03(\x01\x42\x08\n\x06_scale\"8\n\x07Polygon\x12-\n\x07\x63orners\x18\x01 \x03(\x0b\x32\x1c.spoton.common.v1.ImagePoint\"\xda\x02\n\x0b\x43\x61libration\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x11\n\tcamera_id\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x16\n\x0eimage_to_floor\x18\x04 \x03(\x01\x12/\n\nimage_size\x18\x05 \x01(\x0b\x32\x1b.spoton.common.v1.ImageSize\x12\x30\n\x0bpoint_pairs\x18\x06 \x03(\x0b\x32\x1b.spoton.mapper.v1.PointPair\x12\x1b\n\x0eresidual_rms_m\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04note\x18\t \x01(\t\x12$\n\x04lens\x18\n \x01(\x0b\x32\x16.spoton.mapper.v1.LensB\x11\n\x0f_residual_rms_m\"\xb7\x01\n\x04Lens\x12\r\n\x05\x66x_px\x18\x01 \x01(\x01\x12\r\n\x05\x66y_px\x18\x02 \x01(\x01\x12\r\n\x05\x63x_px\x18\x03 \x01(\x01\x12\r\n\x05\x63y_px\x18\x04 \x01(\x01\x12\x37\n\rbrown_conrady\x18\x05 \x01(\x0b\x32\x1e.spoton.mapper.v1.BrownConradyH\x00\x12,\n\x07\x66isheye\x18\x06 \x01(\x0b\x32\x19.spoton.mapper.v1.FisheyeH\x00\x42\x0c\n\ndistortion\"n\n\x0c\x42rownConrady\x12\n\n\x02k1\x18\x01 \x01(\x01\x12\n\n\x02k2\x18\x02 \x01(\x01\x12\n\n\x02p1\x18\x03 \x01(\x01\x12\n\n\x02p2\x18\x04 \x01(\x01\x12\n\n\x02k3\x18\x05 \x01(\x01\x12\n\n\x02k4\x18\x06 \x01(\x01\x12\n\n\x02k5\x18\x07 \x01(\x01\x12\n\n\x02k6\x18\x08 \x01(\x01\"9\n\x07\x46isheye\x12\n\n\x02k1\x18\x01 \x01(\x01\x12\n\n\x02k2\x18\x02 \x01(\x01\x12\n\n\x02k3\x18\x03 \x01(\x01\x12\n\n\x02k4\x18\x04 \x01(\x01\"e\n\tPointPair\x12+\n\x05image\x18\x01 \x01(\x0b\x32\x1c.spoton.common.v1.ImagePoint\x12+\n\x05\x66loor\x18\x02 \x01(\x0b\x32\x1c.spoton.common.v1.FloorPoint\"\x94\x01\n\x04Zone\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x0f\n\x07zone_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x10\n\x08\x66loor_id\x18\x04 \x01(\t\x12-\n\x07\x63orners\x18\x05 \x03(\x0b\x32\x1c.spoton.common.v1.FloorPoint\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\"j\n\tFloorPlan\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x10\n\x08\x66loor_id\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\x0c\x12\x16\n\x0eimage_to_floor\x18\x04 \x03(\x01\x12\x0c\n\x04\x65tag\x18\x05 \x01(\tBW\n\x14\x64\x65v.spoton.mapper.v1B\x10\x45nvironmentProtoP\x01Z+spoton.dev/protos/spoton/mapper/v1;mapperv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,35 +36,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\024dev.spoton.mapper.v1B\020EnvironmentProtoP\001Z+spoton.dev/protos/spoton/mapper/v1;mapperv1'
   _globals['_ENVIRONMENT']._serialized_start=155
-  _globals['_ENVIRONMENT']._serialized_end=417
-  _globals['_PERCEPTION']._serialized_start=419
-  _globals['_PERCEPTION']._serialized_end=502
-  _globals['_FLOOR']._serialized_start=504
-  _globals['_FLOOR']._serialized_end=551
-  _globals['_CAMERA']._serialized_start=554
-  _globals['_CAMERA']._serialized_end=968
-  _globals['_SOURCE']._serialized_start=970
-  _globals['_SOURCE']._serialized_end=1084
-  _globals['_FILESOURCE']._serialized_start=1086
-  _globals['_FILESOURCE']._serialized_end=1160
-  _globals['_NETWORKSOURCE']._serialized_start=1162
-  _globals['_NETWORKSOURCE']._serialized_end=1215
-  _globals['_FRAMETRANSFORM']._serialized_start=1218
-  _globals['_FRAMETRANSFORM']._serialized_end=1352
-  _globals['_POLYGON']._serialized_start=1354
-  _globals['_POLYGON']._serialized_end=1410
-  _globals['_CALIBRATION']._serialized_start=1413
-  _globals['_CALIBRATION']._serialized_end=1759
-  _globals['_LENS']._serialized_start=1762
-  _globals['_LENS']._serialized_end=1945
-  _globals['_BROWNCONRADY']._serialized_start=1947
-  _globals['_BROWNCONRADY']._serialized_end=2057
-  _globals['_FISHEYE']._serialized_start=2059
-  _globals['_FISHEYE']._serialized_end=2116
-  _globals['_POINTPAIR']._serialized_start=2118
-  _globals['_POINTPAIR']._serialized_end=2219
-  _globals['_ZONE']._serialized_start=2222
-  _globals['_ZONE']._serialized_end=2370
-  _globals['_FLOORPLAN']._serialized_start=2372
-  _globals['_FLOORPLAN']._serialized_end=2478
+  _globals['_ENVIRONMENT']._serialized_end=461
+  _globals['_PRIVACY']._serialized_start=463
+  _globals['_PRIVACY']._serialized_end=492
+  _globals['_PERCEPTION']._serialized_start=494
+  _globals['_PERCEPTION']._serialized_end=577
+  _globals['_FLOOR']._serialized_start=579
+  _globals['_FLOOR']._serialized_end=626
+  _globals['_CAMERA']._serialized_start=629
+  _globals['_CAMERA']._serialized_end=1043
+  _globals['_SOURCE']._serialized_start=1045
+  _globals['_SOURCE']._serialized_end=1159
+  _globals['_FILESOURCE']._serialized_start=1161
+  _globals['_FILESOURCE']._serialized_end=1235
+  _globals['_NETWORKSOURCE']._serialized_start=1237
+  _globals['_NETWORKSOURCE']._serialized_end=1290
+  _globals['_FRAMETRANSFORM']._serialized_start=1293
+  _globals['_FRAMETRANSFORM']._serialized_end=1427
+  _globals['_POLYGON']._serialized_start=1429
+  _globals['_POLYGON']._serialized_end=1485
+  _globals['_CALIBRATION']._serialized_start=1488
+  _globals['_CALIBRATION']._serialized_end=1834
+  _globals['_LENS']._serialized_start=1837
+  _globals['_LENS']._serialized_end=2020
+  _globals['_BROWNCONRADY']._serialized_start=2022
+  _globals['_BROWNCONRADY']._serialized_end=2132
+  _globals['_FISHEYE']._serialized_start=2134
+  _globals['_FISHEYE']._serialized_end=2191
+  _globals['_POINTPAIR']._serialized_start=2193
+  _globals['_POINTPAIR']._serialized_end=2294
+  _globals['_ZONE']._serialized_start=2297
+  _globals['_ZONE']._serialized_end=2445
+  _globals['_FLOORPLAN']._serialized_start=2447
+  _globals['_FLOORPLAN']._serialized_end=2553
 # @@protoc_insertion_point(module_scope)

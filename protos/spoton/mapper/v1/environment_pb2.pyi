@@ -34,6 +34,7 @@ class Environment(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     PERCEPTION_FIELD_NUMBER: _builtins.int
+    PRIVACY_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Name in addresses. Format: [a-z]([a-z0-9-]{0,61}[a-z0-9])?"""
     display_name: _builtins.str
@@ -56,6 +57,10 @@ class Environment(_message.Message):
     def perception(self) -> Global___Perception:
         """Which models watch it. Absent means every service's default."""
 
+    @_builtins.property
+    def privacy(self) -> Global___Privacy:
+        """What pictures that leave the system may show. Absent means everything."""
+
     def __init__(
         self,
         *,
@@ -66,14 +71,39 @@ class Environment(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         perception: Global___Perception | None = ...,
+        privacy: Global___Privacy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "perception", b"perception", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "perception", b"perception", "privacy", b"privacy", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "environment_id", b"environment_id", "etag", b"etag", "floors", b"floors", "perception", b"perception", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "environment_id", b"environment_id", "etag", b"etag", "floors", b"floors", "perception", b"perception", "privacy", b"privacy", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Environment: _TypeAlias = Environment  # noqa: Y015
+
+@_typing.final
+class Privacy(_message.Message):
+    """What pictures that leave the system may show. A change holds within seconds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLUR_HEADS_FIELD_NUMBER: _builtins.int
+    blur_heads: _builtins.bool
+    """Blur the heads of all people that were found, in previews, snapshots and
+    pictures of persons. What the models see is never blurred.
+    """
+    def __init__(
+        self,
+        *,
+        blur_heads: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blur_heads", b"blur_heads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Privacy: _TypeAlias = Privacy  # noqa: Y015
 
 @_typing.final
 class Perception(_message.Message):

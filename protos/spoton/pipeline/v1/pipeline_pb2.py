@@ -27,12 +27,13 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from spoton.common.v1 import events_pb2 as spoton_dot_common_dot_v1_dot_events__pb2
+from spoton.common.v1 import geometry_pb2 as spoton_dot_common_dot_v1_dot_geometry__pb2
 from spoton.common.v1 import options_pb2 as spoton_dot_common_dot_v1_dot_options__pb2
 from spoton.mapper.v1 import environment_pb2 as spoton_dot_mapper_dot_v1_dot_environment__pb2
 from spoton.reid.v1 import reid_pb2 as spoton_dot_reid_dot_v1_dot_reid__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spoton/pipeline/v1/pipeline.proto\x12\x12spoton.pipeline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1dspoton/common/v1/events.proto\x1a\x1espoton/common/v1/options.proto\x1a\"spoton/mapper/v1/environment.proto\x1a\x19spoton/reid/v1/reid.proto\"\xd0\x02\n\x14\x43reateSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\ncamera_ids\x18\x02 \x03(\t\x12&\n\x04pace\x18\x03 \x01(\x0b\x32\x18.spoton.pipeline.v1.Pace\x12\x35\n\x08\x65vidence\x18\x04 \x01(\x0b\x32#.spoton.reid.v1.AssociationEvidence\x12\x1e\n\x11\x66rame_set_rate_hz\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x31\n\x0elate_tolerance\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x30\n\nperception\x18\x08 \x01(\x0b\x32\x1c.spoton.mapper.v1.PerceptionB\x14\n\x12_frame_set_rate_hz\"$\n\x04Pace\x12\x12\n\x05speed\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_speed\"E\n\x15\x43reateSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"\xaf\x05\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x16\n\x0e\x65nvironment_id\x18\x02 \x01(\t\x12\x13\n\x0btimeline_id\x18\x03 \x01(\t\x12/\n\x05state\x18\x04 \x01(\x0e\x32 .spoton.pipeline.v1.SessionState\x12\x18\n\x10\x64\x65sired_revision\x18\x05 \x01(\x03\x12\x18\n\x10\x61pplied_revision\x18\x06 \x01(\x03\x12\x33\n\x07\x63\x61meras\x18\x07 \x03(\x0b\x32\".spoton.pipeline.v1.CameraProgress\x12\r\n\x05\x65poch\x18\x08 \x01(\x03\x12\r\n\x05owner\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x12.google.rpc.Status\x12\x12\n\nframe_sets\x18\r \x01(\x04\x12\x13\n\x0blate_frames\x18\x0e \x01(\x04\x12&\n\x04pace\x18\x0f \x01(\x0b\x32\x18.spoton.pipeline.v1.Pace\x12\x35\n\x08\x65vidence\x18\x10 \x01(\x0b\x32#.spoton.reid.v1.AssociationEvidence\x12\x37\n\x12\x65nd_to_end_latency\x18\x11 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Latency\x12\x30\n\nperception\x18\x12 \x01(\x0b\x32\x1c.spoton.mapper.v1.Perception\x12\x33\n\x07\x63reator\x18\x13 \x01(\x0b\x32\".spoton.pipeline.v1.SessionCreator\"/\n\x0eSessionCreator\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\xf1\x03\n\x0e\x43\x61meraProgress\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x04\x12\x11\n\tprocessed\x18\x03 \x01(\x04\x12\x32\n\x07\x64ropped\x18\x04 \x03(\x0b\x32!.spoton.pipeline.v1.DroppedFrames\x12\x11\n\tin_flight\x18\x05 \x01(\x04\x12\x15\n\rlost_upstream\x18\x06 \x01(\x04\x12\x1d\n\x10\x63ontainer_frames\x18\x07 \x01(\x04H\x00\x88\x01\x01\x12/\n\x07skipped\x18\x08 \x03(\x0b\x32\x1e.spoton.pipeline.v1.FrameRange\x12\x12\n\ndetections\x18\t \x01(\x04\x12\x0e\n\x06tracks\x18\n \x01(\x04\x12\x12\n\nembeddings\x18\x0b \x01(\x04\x12\x30\n\x06stages\x18\x0c \x03(\x0b\x32 .spoton.pipeline.v1.StageLatency\x12,\n\x08position\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61t_end\x18\x0e \x01(\x08\x12!\n\x05\x65rror\x18\x0f \x01(\x0b\x32\x12.google.rpc.Status\x12\x19\n\x11strong_detections\x18\x10 \x01(\x04\x42\x13\n\x11_container_frames\"N\n\rDroppedFrames\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.spoton.pipeline.v1.DropReason\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\"(\n\nFrameRange\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x04\"h\n\x07Latency\x12&\n\x03p50\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03p95\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\"K\n\x0cStageLatency\x12\r\n\x05stage\x18\x01 \x01(\t\x12,\n\x07latency\x18\x02 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Latency\"?\n\x11GetSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"B\n\x12GetSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"m\n\x13ListSessionsRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x17\n\x0f\x63reator_subject\x18\x04 \x01(\t\"^\n\x14ListSessionsResponse\x12-\n\x08sessions\x18\x01 \x03(\x0b\x32\x1b.spoton.pipeline.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x13PauseSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"D\n\x14PauseSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"B\n\x14ResumeSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"E\n\x15ResumeSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"n\n\x12SeekSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12,\n\x08position\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x13SeekSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"k\n\x15SetSessionPaceRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12&\n\x04pace\x18\x03 \x01(\x0b\x32\x18.spoton.pipeline.v1.Pace\"F\n\x16SetSessionPaceResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"@\n\x12StopSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"C\n\x13StopSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"~\n\x14WatchTrackingRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\x12\n\nfrom_start\x18\x04 \x01(\x08\x12\x10\n\x08lossless\x18\x05 \x01(\x08\"s\n\x15WatchTrackingResponse\x12\x31\n\x05\x65vent\x18\x01 \x01(\x0b\x32\".spoton.common.v1.EnvironmentEvent\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12\x11\n\tcoalesced\x18\x03 \x01(\x04*\xcf\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SESSION_STATE_PENDING\x10\x01\x12\x19\n\x15SESSION_STATE_RUNNING\x10\x02\x12\x18\n\x14SESSION_STATE_PAUSED\x10\x03\x12\x1b\n\x17SESSION_STATE_COMPLETED\x10\x04\x12\x19\n\x15SESSION_STATE_STOPPED\x10\x05\x12\x18\n\x14SESSION_STATE_FAILED\x10\x06*\xa3\x01\n\nDropReason\x12\x1b\n\x17\x44ROP_REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44ROP_REASON_LATE\x10\x01\x12\x14\n\x10\x44ROP_REASON_RATE\x10\x02\x12\x18\n\x14\x44ROP_REASON_FAILOVER\x10\x03\x12\x17\n\x13\x44ROP_REASON_REFUSED\x10\x04\x12\x19\n\x15\x44ROP_REASON_CANCELLED\x10\x05\x32\xb4\x0e\n\x0fPipelineService\x12\xbf\x01\n\rCreateSession\x12(.spoton.pipeline.v1.CreateSessionRequest\x1a).spoton.pipeline.v1.CreateSessionResponse\"Y\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02/\"*/v1/environments/{environment_id}/sessions:\x01*\x12\xbf\x01\n\nGetSession\x12%.spoton.pipeline.v1.GetSessionRequest\x1a&.spoton.pipeline.v1.GetSessionResponse\"b\x8a\xe7\x18\rsessions:read\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x39\x12\x37/v1/environments/{environment_id}/sessions/{session_id}\x12\xb8\x01\n\x0cListSessions\x12\'.spoton.pipeline.v1.ListSessionsRequest\x1a(.spoton.pipeline.v1.ListSessionsResponse\"U\x8a\xe7\x18\rsessions:read\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02,\x12*/v1/environments/{environment_id}/sessions\x12\xcf\x01\n\x0cPauseSession\x12\'.spoton.pipeline.v1.PauseSessionRequest\x1a(.spoton.pipeline.v1.PauseSessionResponse\"l\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x42\"=/v1/environments/{environment_id}/sessions/{session_id}:pause:\x01*\x12\xd3\x01\n\rResumeSession\x12(.spoton.pipeline.v1.ResumeSessionRequest\x1a).spoton.pipeline.v1.ResumeSessionResponse\"m\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x43\">/v1/environments/{environment_id}/sessions/{session_id}:resume:\x01*\x12\xcb\x01\n\x0bSeekSession\x12&.spoton.pipeline.v1.SeekSessionRequest\x1a\'.spoton.pipeline.v1.SeekSessionResponse\"k\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x41\"</v1/environments/{environment_id}/sessions/{session_id}:seek:\x01*\x12\xd7\x01\n\x0eSetSessionPace\x12).spoton.pipeline.v1.SetSessionPaceRequest\x1a*.spoton.pipeline.v1.SetSessionPaceResponse\"n\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x44\"?/v1/environments/{environment_id}/sessions/{session_id}:setPace:\x01*\x12\xcb\x01\n\x0bStopSession\x12&.spoton.pipeline.v1.StopSessionRequest\x1a\'.spoton.pipeline.v1.StopSessionResponse\"k\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x41\"</v1/environments/{environment_id}/sessions/{session_id}:stop:\x01*\x12\xc3\x01\n\rWatchTracking\x12(.spoton.pipeline.v1.WatchTrackingRequest\x1a).spoton.pipeline.v1.WatchTrackingResponse\"[\x8a\xe7\x18\rtracking:read\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x32\x12\x30/v1/environments/{environment_id}/tracking:watch0\x01\x42Z\n\x16\x64\x65v.spoton.pipeline.v1B\rPipelineProtoP\x01Z/spoton.dev/protos/spoton/pipeline/v1;pipelinev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!spoton/pipeline/v1/pipeline.proto\x12\x12spoton.pipeline.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1dspoton/common/v1/events.proto\x1a\x1fspoton/common/v1/geometry.proto\x1a\x1espoton/common/v1/options.proto\x1a\"spoton/mapper/v1/environment.proto\x1a\x19spoton/reid/v1/reid.proto\"\xd0\x02\n\x14\x43reateSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\ncamera_ids\x18\x02 \x03(\t\x12&\n\x04pace\x18\x03 \x01(\x0b\x32\x18.spoton.pipeline.v1.Pace\x12\x35\n\x08\x65vidence\x18\x04 \x01(\x0b\x32#.spoton.reid.v1.AssociationEvidence\x12\x1e\n\x11\x66rame_set_rate_hz\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x31\n\x0elate_tolerance\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x30\n\nperception\x18\x08 \x01(\x0b\x32\x1c.spoton.mapper.v1.PerceptionB\x14\n\x12_frame_set_rate_hz\"$\n\x04Pace\x12\x12\n\x05speed\x18\x01 \x01(\x01H\x00\x88\x01\x01\x42\x08\n\x06_speed\"E\n\x15\x43reateSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"\xc6\x05\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x16\n\x0e\x65nvironment_id\x18\x02 \x01(\t\x12\x13\n\x0btimeline_id\x18\x03 \x01(\t\x12/\n\x05state\x18\x04 \x01(\x0e\x32 .spoton.pipeline.v1.SessionState\x12\x18\n\x10\x64\x65sired_revision\x18\x05 \x01(\x03\x12\x18\n\x10\x61pplied_revision\x18\x06 \x01(\x03\x12\x33\n\x07\x63\x61meras\x18\x07 \x03(\x0b\x32\".spoton.pipeline.v1.CameraProgress\x12\r\n\x05\x65poch\x18\x08 \x01(\x03\x12\r\n\x05owner\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12!\n\x05\x65rror\x18\x0c \x01(\x0b\x32\x12.google.rpc.Status\x12\x12\n\nframe_sets\x18\r \x01(\x04\x12\x13\n\x0blate_frames\x18\x0e \x01(\x04\x12&\n\x04pace\x18\x0f \x01(\x0b\x32\x18.spoton.pipeline.v1.Pace\x12\x35\n\x08\x65vidence\x18\x10 \x01(\x0b\x32#.spoton.reid.v1.AssociationEvidence\x12\x37\n\x12\x65nd_to_end_latency\x18\x11 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Latency\x12\x30\n\nperception\x18\x12 \x01(\x0b\x32\x1c.spoton.mapper.v1.Perception\x12\x15\n\rowner_address\x18\x14 \x01(\t\x12\x33\n\x07\x63reator\x18\x13 \x01(\x0b\x32\".spoton.pipeline.v1.SessionCreator\"/\n\x0eSessionCreator\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\xf1\x03\n\x0e\x43\x61meraProgress\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x10\n\x08received\x18\x02 \x01(\x04\x12\x11\n\tprocessed\x18\x03 \x01(\x04\x12\x32\n\x07\x64ropped\x18\x04 \x03(\x0b\x32!.spoton.pipeline.v1.DroppedFrames\x12\x11\n\tin_flight\x18\x05 \x01(\x04\x12\x15\n\rlost_upstream\x18\x06 \x01(\x04\x12\x1d\n\x10\x63ontainer_frames\x18\x07 \x01(\x04H\x00\x88\x01\x01\x12/\n\x07skipped\x18\x08 \x03(\x0b\x32\x1e.spoton.pipeline.v1.FrameRange\x12\x12\n\ndetections\x18\t \x01(\x04\x12\x0e\n\x06tracks\x18\n \x01(\x04\x12\x12\n\nembeddings\x18\x0b \x01(\x04\x12\x30\n\x06stages\x18\x0c \x03(\x0b\x32 .spoton.pipeline.v1.StageLatency\x12,\n\x08position\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61t_end\x18\x0e \x01(\x08\x12!\n\x05\x65rror\x18\x0f \x01(\x0b\x32\x12.google.rpc.Status\x12\x19\n\x11strong_detections\x18\x10 \x01(\x04\x42\x13\n\x11_container_frames\"N\n\rDroppedFrames\x12.\n\x06reason\x18\x01 \x01(\x0e\x32\x1e.spoton.pipeline.v1.DropReason\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\"(\n\nFrameRange\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x04\"h\n\x07Latency\x12&\n\x03p50\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12&\n\x03p95\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\"K\n\x0cStageLatency\x12\r\n\x05stage\x18\x01 \x01(\t\x12,\n\x07latency\x18\x02 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Latency\"?\n\x11GetSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"B\n\x12GetSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"m\n\x13ListSessionsRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x17\n\x0f\x63reator_subject\x18\x04 \x01(\t\"^\n\x14ListSessionsResponse\x12-\n\x08sessions\x18\x01 \x03(\x0b\x32\x1b.spoton.pipeline.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x13PauseSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"D\n\x14PauseSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"B\n\x14ResumeSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"E\n\x15ResumeSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"n\n\x12SeekSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12,\n\x08position\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x13SeekSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"k\n\x15SetSessionPaceRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12&\n\x04pace\x18\x03 \x01(\x0b\x32\x18.spoton.pipeline.v1.Pace\"F\n\x16SetSessionPaceResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"@\n\x12StopSessionRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\"C\n\x13StopSessionResponse\x12,\n\x07session\x18\x01 \x01(\x0b\x32\x1b.spoton.pipeline.v1.Session\"\x95\x01\n\x14WatchTrackingRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\x12\n\nfrom_start\x18\x04 \x01(\x08\x12\x10\n\x08lossless\x18\x05 \x01(\x08\x12\x15\n\rrecent_events\x18\x06 \x01(\r\"s\n\x15WatchTrackingResponse\x12\x31\n\x05\x65vent\x18\x01 \x01(\x0b\x32\".spoton.common.v1.EnvironmentEvent\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\x12\x11\n\tcoalesced\x18\x03 \x01(\x04\"\x9f\x01\n\x13WatchPreviewRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x12\n\nsession_id\x18\x02 \x01(\t\x12\x12\n\ncamera_ids\x18\x03 \x03(\t\x12\x13\n\x0bmax_rate_hz\x18\x04 \x01(\x01\x12\x10\n\x08width_px\x18\x05 \x01(\x05\x12\x0f\n\x07quality\x18\x06 \x01(\x05\x12\x10\n\x08overlays\x18\x07 \x01(\x08\"\xc0\x01\n\x14WatchPreviewResponse\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x30\n\x0c\x63\x61pture_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66rame_index\x18\x03 \x01(\x04\x12)\n\x04size\x18\x04 \x01(\x0b\x32\x1b.spoton.common.v1.ImageSize\x12\x0c\n\x04jpeg\x18\x05 \x01(\x0c\x12\x15\n\rheads_blurred\x18\x06 \x01(\x08*\xcf\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15SESSION_STATE_PENDING\x10\x01\x12\x19\n\x15SESSION_STATE_RUNNING\x10\x02\x12\x18\n\x14SESSION_STATE_PAUSED\x10\x03\x12\x1b\n\x17SESSION_STATE_COMPLETED\x10\x04\x12\x19\n\x15SESSION_STATE_STOPPED\x10\x05\x12\x18\n\x14SESSION_STATE_FAILED\x10\x06*\xa3\x01\n\nDropReason\x12\x1b\n\x17\x44ROP_REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44ROP_REASON_LATE\x10\x01\x12\x14\n\x10\x44ROP_REASON_RATE\x10\x02\x12\x18\n\x14\x44ROP_REASON_FAILOVER\x10\x03\x12\x17\n\x13\x44ROP_REASON_REFUSED\x10\x04\x12\x19\n\x15\x44ROP_REASON_CANCELLED\x10\x05\x32\x90\x10\n\x0fPipelineService\x12\xbf\x01\n\rCreateSession\x12(.spoton.pipeline.v1.CreateSessionRequest\x1a).spoton.pipeline.v1.CreateSessionResponse\"Y\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02/\"*/v1/environments/{environment_id}/sessions:\x01*\x12\xbf\x01\n\nGetSession\x12%.spoton.pipeline.v1.GetSessionRequest\x1a&.spoton.pipeline.v1.GetSessionResponse\"b\x8a\xe7\x18\rsessions:read\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x39\x12\x37/v1/environments/{environment_id}/sessions/{session_id}\x12\xb8\x01\n\x0cListSessions\x12\'.spoton.pipeline.v1.ListSessionsRequest\x1a(.spoton.pipeline.v1.ListSessionsResponse\"U\x8a\xe7\x18\rsessions:read\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02,\x12*/v1/environments/{environment_id}/sessions\x12\xcf\x01\n\x0cPauseSession\x12\'.spoton.pipeline.v1.PauseSessionRequest\x1a(.spoton.pipeline.v1.PauseSessionResponse\"l\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x42\"=/v1/environments/{environment_id}/sessions/{session_id}:pause:\x01*\x12\xd3\x01\n\rResumeSession\x12(.spoton.pipeline.v1.ResumeSessionRequest\x1a).spoton.pipeline.v1.ResumeSessionResponse\"m\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x43\">/v1/environments/{environment_id}/sessions/{session_id}:resume:\x01*\x12\xcb\x01\n\x0bSeekSession\x12&.spoton.pipeline.v1.SeekSessionRequest\x1a\'.spoton.pipeline.v1.SeekSessionResponse\"k\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x41\"</v1/environments/{environment_id}/sessions/{session_id}:seek:\x01*\x12\xd7\x01\n\x0eSetSessionPace\x12).spoton.pipeline.v1.SetSessionPaceRequest\x1a*.spoton.pipeline.v1.SetSessionPaceResponse\"n\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x44\"?/v1/environments/{environment_id}/sessions/{session_id}:setPace:\x01*\x12\xcb\x01\n\x0bStopSession\x12&.spoton.pipeline.v1.StopSessionRequest\x1a\'.spoton.pipeline.v1.StopSessionResponse\"k\x8a\xe7\x18\x0esessions:write\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x41\"</v1/environments/{environment_id}/sessions/{session_id}:stop:\x01*\x12\xc3\x01\n\rWatchTracking\x12(.spoton.pipeline.v1.WatchTrackingRequest\x1a).spoton.pipeline.v1.WatchTrackingResponse\"[\x8a\xe7\x18\rtracking:read\x92\xe7\x18\x0e\x65nvironment_id\x82\xd3\xe4\x93\x02\x32\x12\x30/v1/environments/{environment_id}/tracking:watch0\x01\x12\xd9\x01\n\x0cWatchPreview\x12\'.spoton.pipeline.v1.WatchPreviewRequest\x1a(.spoton.pipeline.v1.WatchPreviewResponse\"t\x8a\xe7\x18\rpictures:read\x92\xe7\x18\x0e\x65nvironment_id\x98\xe7\x18\x01\x82\xd3\xe4\x93\x02G\x12\x45/v1/environments/{environment_id}/sessions/{session_id}/preview:watch0\x01\x42Z\n\x16\x64\x65v.spoton.pipeline.v1B\rPipelineProtoP\x01Z/spoton.dev/protos/spoton/pipeline/v1;pipelinev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,62 +59,68 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PIPELINESERVICE'].methods_by_name['StopSession']._serialized_options = b'\212\347\030\016sessions:write\222\347\030\016environment_id\202\323\344\223\002A\"</v1/environments/{environment_id}/sessions/{session_id}:stop:\001*'
   _globals['_PIPELINESERVICE'].methods_by_name['WatchTracking']._loaded_options = None
   _globals['_PIPELINESERVICE'].methods_by_name['WatchTracking']._serialized_options = b'\212\347\030\rtracking:read\222\347\030\016environment_id\202\323\344\223\0022\0220/v1/environments/{environment_id}/tracking:watch'
-  _globals['_SESSIONSTATE']._serialized_start=3654
-  _globals['_SESSIONSTATE']._serialized_end=3861
-  _globals['_DROPREASON']._serialized_start=3864
-  _globals['_DROPREASON']._serialized_end=4027
-  _globals['_CREATESESSIONREQUEST']._serialized_start=304
-  _globals['_CREATESESSIONREQUEST']._serialized_end=640
-  _globals['_PACE']._serialized_start=642
-  _globals['_PACE']._serialized_end=678
-  _globals['_CREATESESSIONRESPONSE']._serialized_start=680
-  _globals['_CREATESESSIONRESPONSE']._serialized_end=749
-  _globals['_SESSION']._serialized_start=752
-  _globals['_SESSION']._serialized_end=1439
-  _globals['_SESSIONCREATOR']._serialized_start=1441
-  _globals['_SESSIONCREATOR']._serialized_end=1488
-  _globals['_CAMERAPROGRESS']._serialized_start=1491
-  _globals['_CAMERAPROGRESS']._serialized_end=1988
-  _globals['_DROPPEDFRAMES']._serialized_start=1990
-  _globals['_DROPPEDFRAMES']._serialized_end=2068
-  _globals['_FRAMERANGE']._serialized_start=2070
-  _globals['_FRAMERANGE']._serialized_end=2110
-  _globals['_LATENCY']._serialized_start=2112
-  _globals['_LATENCY']._serialized_end=2216
-  _globals['_STAGELATENCY']._serialized_start=2218
-  _globals['_STAGELATENCY']._serialized_end=2293
-  _globals['_GETSESSIONREQUEST']._serialized_start=2295
-  _globals['_GETSESSIONREQUEST']._serialized_end=2358
-  _globals['_GETSESSIONRESPONSE']._serialized_start=2360
-  _globals['_GETSESSIONRESPONSE']._serialized_end=2426
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=2428
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=2537
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=2539
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=2633
-  _globals['_PAUSESESSIONREQUEST']._serialized_start=2635
-  _globals['_PAUSESESSIONREQUEST']._serialized_end=2700
-  _globals['_PAUSESESSIONRESPONSE']._serialized_start=2702
-  _globals['_PAUSESESSIONRESPONSE']._serialized_end=2770
-  _globals['_RESUMESESSIONREQUEST']._serialized_start=2772
-  _globals['_RESUMESESSIONREQUEST']._serialized_end=2838
-  _globals['_RESUMESESSIONRESPONSE']._serialized_start=2840
-  _globals['_RESUMESESSIONRESPONSE']._serialized_end=2909
-  _globals['_SEEKSESSIONREQUEST']._serialized_start=2911
-  _globals['_SEEKSESSIONREQUEST']._serialized_end=3021
-  _globals['_SEEKSESSIONRESPONSE']._serialized_start=3023
-  _globals['_SEEKSESSIONRESPONSE']._serialized_end=3090
-  _globals['_SETSESSIONPACEREQUEST']._serialized_start=3092
-  _globals['_SETSESSIONPACEREQUEST']._serialized_end=3199
-  _globals['_SETSESSIONPACERESPONSE']._serialized_start=3201
-  _globals['_SETSESSIONPACERESPONSE']._serialized_end=3271
-  _globals['_STOPSESSIONREQUEST']._serialized_start=3273
-  _globals['_STOPSESSIONREQUEST']._serialized_end=3337
-  _globals['_STOPSESSIONRESPONSE']._serialized_start=3339
-  _globals['_STOPSESSIONRESPONSE']._serialized_end=3406
-  _globals['_WATCHTRACKINGREQUEST']._serialized_start=3408
-  _globals['_WATCHTRACKINGREQUEST']._serialized_end=3534
-  _globals['_WATCHTRACKINGRESPONSE']._serialized_start=3536
-  _globals['_WATCHTRACKINGRESPONSE']._serialized_end=3651
-  _globals['_PIPELINESERVICE']._serialized_start=4030
-  _globals['_PIPELINESERVICE']._serialized_end=5874
+  _globals['_PIPELINESERVICE'].methods_by_name['WatchPreview']._loaded_options = None
+  _globals['_PIPELINESERVICE'].methods_by_name['WatchPreview']._serialized_options = b'\212\347\030\rpictures:read\222\347\030\016environment_id\230\347\030\001\202\323\344\223\002G\022E/v1/environments/{environment_id}/sessions/{session_id}/preview:watch'
+  _globals['_SESSIONSTATE']._serialized_start=4091
+  _globals['_SESSIONSTATE']._serialized_end=4298
+  _globals['_DROPREASON']._serialized_start=4301
+  _globals['_DROPREASON']._serialized_end=4464
+  _globals['_CREATESESSIONREQUEST']._serialized_start=337
+  _globals['_CREATESESSIONREQUEST']._serialized_end=673
+  _globals['_PACE']._serialized_start=675
+  _globals['_PACE']._serialized_end=711
+  _globals['_CREATESESSIONRESPONSE']._serialized_start=713
+  _globals['_CREATESESSIONRESPONSE']._serialized_end=782
+  _globals['_SESSION']._serialized_start=785
+  _globals['_SESSION']._serialized_end=1495
+  _globals['_SESSIONCREATOR']._serialized_start=1497
+  _globals['_SESSIONCREATOR']._serialized_end=1544
+  _globals['_CAMERAPROGRESS']._serialized_start=1547
+  _globals['_CAMERAPROGRESS']._serialized_end=2044
+  _globals['_DROPPEDFRAMES']._serialized_start=2046
+  _globals['_DROPPEDFRAMES']._serialized_end=2124
+  _globals['_FRAMERANGE']._serialized_start=2126
+  _globals['_FRAMERANGE']._serialized_end=2166
+  _globals['_LATENCY']._serialized_start=2168
+  _globals['_LATENCY']._serialized_end=2272
+  _globals['_STAGELATENCY']._serialized_start=2274
+  _globals['_STAGELATENCY']._serialized_end=2349
+  _globals['_GETSESSIONREQUEST']._serialized_start=2351
+  _globals['_GETSESSIONREQUEST']._serialized_end=2414
+  _globals['_GETSESSIONRESPONSE']._serialized_start=2416
+  _globals['_GETSESSIONRESPONSE']._serialized_end=2482
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=2484
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=2593
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=2595
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=2689
+  _globals['_PAUSESESSIONREQUEST']._serialized_start=2691
+  _globals['_PAUSESESSIONREQUEST']._serialized_end=2756
+  _globals['_PAUSESESSIONRESPONSE']._serialized_start=2758
+  _globals['_PAUSESESSIONRESPONSE']._serialized_end=2826
+  _globals['_RESUMESESSIONREQUEST']._serialized_start=2828
+  _globals['_RESUMESESSIONREQUEST']._serialized_end=2894
+  _globals['_RESUMESESSIONRESPONSE']._serialized_start=2896
+  _globals['_RESUMESESSIONRESPONSE']._serialized_end=2965
+  _globals['_SEEKSESSIONREQUEST']._serialized_start=2967
+  _globals['_SEEKSESSIONREQUEST']._serialized_end=3077
+  _globals['_SEEKSESSIONRESPONSE']._serialized_start=3079
+  _globals['_SEEKSESSIONRESPONSE']._serialized_end=3146
+  _globals['_SETSESSIONPACEREQUEST']._serialized_start=3148
+  _globals['_SETSESSIONPACEREQUEST']._serialized_end=3255
+  _globals['_SETSESSIONPACERESPONSE']._serialized_start=3257
+  _globals['_SETSESSIONPACERESPONSE']._serialized_end=3327
+  _globals['_STOPSESSIONREQUEST']._serialized_start=3329
+  _globals['_STOPSESSIONREQUEST']._serialized_end=3393
+  _globals['_STOPSESSIONRESPONSE']._serialized_start=3395
+  _globals['_STOPSESSIONRESPONSE']._serialized_end=3462
+  _globals['_WATCHTRACKINGREQUEST']._serialized_start=3465
+  _globals['_WATCHTRACKINGREQUEST']._serialized_end=3614
+  _globals['_WATCHTRACKINGRESPONSE']._serialized_start=3616
+  _globals['_WATCHTRACKINGRESPONSE']._serialized_end=3731
+  _globals['_WATCHPREVIEWREQUEST']._serialized_start=3734
+  _globals['_WATCHPREVIEWREQUEST']._serialized_end=3893
+  _globals['_WATCHPREVIEWRESPONSE']._serialized_start=3896
+  _globals['_WATCHPREVIEWRESPONSE']._serialized_end=4088
+  _globals['_PIPELINESERVICE']._serialized_start=4467
+  _globals['_PIPELINESERVICE']._serialized_end=6531
 # @@protoc_insertion_point(module_scope)

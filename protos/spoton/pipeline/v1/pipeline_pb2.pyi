@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from spoton.common.v1 import events_pb2 as _events_pb2
+from spoton.common.v1 import geometry_pb2 as _geometry_pb2
 from spoton.mapper.v1 import environment_pb2 as _environment_pb2
 from spoton.reid.v1 import reid_pb2 as _reid_pb2
 import builtins as _builtins
@@ -246,6 +247,7 @@ class Session(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     END_TO_END_LATENCY_FIELD_NUMBER: _builtins.int
     PERCEPTION_FIELD_NUMBER: _builtins.int
+    OWNER_ADDRESS_FIELD_NUMBER: _builtins.int
     CREATOR_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Name, chosen by the server."""
@@ -267,6 +269,10 @@ class Session(_message.Message):
     """Frame sets committed."""
     late_frames: _builtins.int
     """Camera frames that came after their frame set was closed."""
+    owner_address: _builtins.str
+    """Where the owner answers WatchPreview, "host:port". Empty when nobody owns
+    the session.
+    """
     @_builtins.property
     def cameras(self) -> _containers.RepeatedCompositeFieldContainer[Global___CameraProgress]:
         """Cameras, in the order of their names."""
@@ -329,11 +335,12 @@ class Session(_message.Message):
         evidence: _reid_pb2.AssociationEvidence | None = ...,
         end_to_end_latency: Global___Latency | None = ...,
         perception: _environment_pb2.Perception | None = ...,
+        owner_address: _builtins.str = ...,
         creator: Global___SessionCreator | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "creator", b"creator", "end_to_end_latency", b"end_to_end_latency", "error", b"error", "evidence", b"evidence", "pace", b"pace", "perception", b"perception", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision", "cameras", b"cameras", "create_time", b"create_time", "creator", b"creator", "desired_revision", b"desired_revision", "end_to_end_latency", b"end_to_end_latency", "environment_id", b"environment_id", "epoch", b"epoch", "error", b"error", "evidence", b"evidence", "frame_sets", b"frame_sets", "late_frames", b"late_frames", "owner", b"owner", "pace", b"pace", "perception", b"perception", "session_id", b"session_id", "state", b"state", "timeline_id", b"timeline_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_revision", b"applied_revision", "cameras", b"cameras", "create_time", b"create_time", "creator", b"creator", "desired_revision", b"desired_revision", "end_to_end_latency", b"end_to_end_latency", "environment_id", b"environment_id", "epoch", b"epoch", "error", b"error", "evidence", b"evidence", "frame_sets", b"frame_sets", "late_frames", b"late_frames", "owner", b"owner", "owner_address", b"owner_address", "pace", b"pace", "perception", b"perception", "session_id", b"session_id", "state", b"state", "timeline_id", b"timeline_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -966,6 +973,7 @@ class WatchTrackingRequest(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     FROM_START_FIELD_NUMBER: _builtins.int
     LOSSLESS_FIELD_NUMBER: _builtins.int
+    RECENT_EVENTS_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
     session_id: _builtins.str
@@ -981,6 +989,11 @@ class WatchTrackingRequest(_message.Message):
     """Wait instead of coalescing: nothing is left out, and a reader that stays
     behind is ended. For readers that store.
     """
+    recent_events: _builtins.int
+    """Start with so many of the newest events, as far as they are kept; a message
+    without event follows the last of them. Not together with resume_token or
+    from_start. Range: [0, 10000].
+    """
     def __init__(
         self,
         *,
@@ -989,10 +1002,11 @@ class WatchTrackingRequest(_message.Message):
         resume_token: _builtins.str = ...,
         from_start: _builtins.bool = ...,
         lossless: _builtins.bool = ...,
+        recent_events: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment_id", b"environment_id", "from_start", b"from_start", "lossless", b"lossless", "resume_token", b"resume_token", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment_id", b"environment_id", "from_start", b"from_start", "lossless", b"lossless", "recent_events", b"recent_events", "resume_token", b"resume_token", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1013,7 +1027,7 @@ class WatchTrackingResponse(_message.Message):
     """Tracking updates left out before this one, because the reader was slow."""
     @_builtins.property
     def event(self) -> _events_pb2.EnvironmentEvent:
-        """What happened. Absent in a keep-alive."""
+        """What happened. Absent in a keep-alive, and behind the recent events."""
 
     def __init__(
         self,
@@ -1029,3 +1043,99 @@ class WatchTrackingResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchTrackingResponse: _TypeAlias = WatchTrackingResponse  # noqa: Y015
+
+@_typing.final
+class WatchPreviewRequest(_message.Message):
+    """Which pictures to watch, and how they are to look."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENVIRONMENT_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    CAMERA_IDS_FIELD_NUMBER: _builtins.int
+    MAX_RATE_HZ_FIELD_NUMBER: _builtins.int
+    WIDTH_PX_FIELD_NUMBER: _builtins.int
+    QUALITY_FIELD_NUMBER: _builtins.int
+    OVERLAYS_FIELD_NUMBER: _builtins.int
+    environment_id: _builtins.str
+    """Environment."""
+    session_id: _builtins.str
+    """Session."""
+    max_rate_hz: _builtins.float
+    """Pictures of each camera per second at most. Range: (0, 30]. 0 means 5."""
+    width_px: _builtins.int
+    """Width to scale pictures down to, pixels; smaller ones stay as they are.
+    Range: [64, 1920]. 0 means 640.
+    """
+    quality: _builtins.int
+    """Quality of the JPEG files. Range: [10, 95]. 0 means 75."""
+    overlays: _builtins.bool
+    """Draw the box and the label of each person, in the person's colour."""
+    @_builtins.property
+    def camera_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Cameras of the session. Empty means all of them. At most 64."""
+
+    def __init__(
+        self,
+        *,
+        environment_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        camera_ids: _abc.Iterable[_builtins.str] | None = ...,
+        max_rate_hz: _builtins.float = ...,
+        width_px: _builtins.int = ...,
+        quality: _builtins.int = ...,
+        overlays: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_ids", b"camera_ids", "environment_id", b"environment_id", "max_rate_hz", b"max_rate_hz", "overlays", b"overlays", "quality", b"quality", "session_id", b"session_id", "width_px", b"width_px"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPreviewRequest: _TypeAlias = WatchPreviewRequest  # noqa: Y015
+
+@_typing.final
+class WatchPreviewResponse(_message.Message):
+    """One picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMERA_ID_FIELD_NUMBER: _builtins.int
+    CAPTURE_TIME_FIELD_NUMBER: _builtins.int
+    FRAME_INDEX_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    JPEG_FIELD_NUMBER: _builtins.int
+    HEADS_BLURRED_FIELD_NUMBER: _builtins.int
+    camera_id: _builtins.str
+    """Camera."""
+    frame_index: _builtins.int
+    """Position of the frame in its source, counted from 0."""
+    jpeg: _builtins.bytes
+    """JPEG file."""
+    heads_blurred: _builtins.bool
+    """Whether heads were blurred, as Environment.privacy asks."""
+    @_builtins.property
+    def capture_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was taken, UTC."""
+
+    @_builtins.property
+    def size(self) -> _geometry_pb2.ImageSize:
+        """Size of the picture."""
+
+    def __init__(
+        self,
+        *,
+        camera_id: _builtins.str = ...,
+        capture_time: _timestamp_pb2.Timestamp | None = ...,
+        frame_index: _builtins.int = ...,
+        size: _geometry_pb2.ImageSize | None = ...,
+        jpeg: _builtins.bytes = ...,
+        heads_blurred: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["capture_time", b"capture_time", "size", b"size"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "capture_time", b"capture_time", "frame_index", b"frame_index", "heads_blurred", b"heads_blurred", "jpeg", b"jpeg", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPreviewResponse: _TypeAlias = WatchPreviewResponse  # noqa: Y015

@@ -80,6 +80,11 @@ class PipelineServiceStub(object):
                 request_serializer=spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchTrackingRequest.SerializeToString,
                 response_deserializer=spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchTrackingResponse.FromString,
                 _registered_method=True)
+        self.WatchPreview = channel.unary_stream(
+                '/spoton.pipeline.v1.PipelineService/WatchPreview',
+                request_serializer=spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchPreviewRequest.SerializeToString,
+                response_deserializer=spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchPreviewResponse.FromString,
+                _registered_method=True)
 
 
 class PipelineServiceServicer(object):
@@ -151,6 +156,17 @@ class PipelineServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchPreview(self, request, context):
+        """Streams pictures of a session's cameras, each after it was tracked. Only
+        the owner of the session has them: ask it at Session.owner_address; every
+        other process refuses with FAILED_PRECONDITION. A reader that is slow gets
+        the newest picture next. The stream ends when the owner lets the session
+        go; ask where the session is by then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PipelineServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -198,6 +214,11 @@ def add_PipelineServiceServicer_to_server(servicer, server):
                     servicer.WatchTracking,
                     request_deserializer=spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchTrackingRequest.FromString,
                     response_serializer=spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchTrackingResponse.SerializeToString,
+            ),
+            'WatchPreview': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPreview,
+                    request_deserializer=spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchPreviewRequest.FromString,
+                    response_serializer=spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchPreviewResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -444,6 +465,33 @@ class PipelineService(object):
             '/spoton.pipeline.v1.PipelineService/WatchTracking',
             spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchTrackingRequest.SerializeToString,
             spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchTrackingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/spoton.pipeline.v1.PipelineService/WatchPreview',
+            spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchPreviewRequest.SerializeToString,
+            spoton_dot_pipeline_dot_v1_dot_pipeline__pb2.WatchPreviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

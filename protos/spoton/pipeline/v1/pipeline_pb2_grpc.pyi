@@ -54,6 +54,13 @@ class PipelineServiceStub:
     reader that falls behind gets only the latest tracking updates; one that
     stays behind is ended with RESOURCE_EXHAUSTED and may resume.
     """
+    WatchPreview: _grpc.UnaryStreamMultiCallable[_pipeline_pb2.WatchPreviewRequest, _pipeline_pb2.WatchPreviewResponse]
+    """Streams pictures of a session's cameras, each after it was tracked. Only
+    the owner of the session has them: ask it at Session.owner_address; every
+    other process refuses with FAILED_PRECONDITION. A reader that is slow gets
+    the newest picture next. The stream ends when the owner lets the session
+    go; ask where the session is by then.
+    """
 
 @_typing.type_check_only
 class PipelineServiceAsyncStub(PipelineServiceStub):
@@ -80,6 +87,13 @@ class PipelineServiceAsyncStub(PipelineServiceStub):
     """Streams the events of an environment, from now or from a resume token. A
     reader that falls behind gets only the latest tracking updates; one that
     stays behind is ended with RESOURCE_EXHAUSTED and may resume.
+    """
+    WatchPreview: _aio.UnaryStreamMultiCallable[_pipeline_pb2.WatchPreviewRequest, _pipeline_pb2.WatchPreviewResponse]  # type: ignore[assignment]
+    """Streams pictures of a session's cameras, each after it was tracked. Only
+    the owner of the session has them: ask it at Session.owner_address; every
+    other process refuses with FAILED_PRECONDITION. A reader that is slow gets
+    the newest picture next. The stream ends when the owner lets the session
+    go; ask where the session is by then.
     """
 
 class PipelineServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -158,6 +172,19 @@ class PipelineServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the events of an environment, from now or from a resume token. A
         reader that falls behind gets only the latest tracking updates; one that
         stays behind is ended with RESOURCE_EXHAUSTED and may resume.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchPreview(
+        self,
+        request: _pipeline_pb2.WatchPreviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_pipeline_pb2.WatchPreviewResponse], _abc.AsyncIterator[_pipeline_pb2.WatchPreviewResponse]]:
+        """Streams pictures of a session's cameras, each after it was tracked. Only
+        the owner of the session has them: ask it at Session.owner_address; every
+        other process refuses with FAILED_PRECONDITION. A reader that is slow gets
+        the newest picture next. The stream ends when the owner lets the session
+        go; ask where the session is by then.
         """
 
 def add_PipelineServiceServicer_to_server(servicer: PipelineServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -159,7 +159,8 @@ class ReidServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetIdentityCrop(self, request, context):
-        """Reads the best picture of a person.
+        """Reads the best picture of a person, with a blurred head where the
+        environment's privacy asks for it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -64,7 +64,9 @@ class ReidServiceStub:
     ListIdentities: _grpc.UnaryUnaryMultiCallable[_reid_pb2.ListIdentitiesRequest, _reid_pb2.ListIdentitiesResponse]
     """Lists the persons of an environment, by ascending global_id."""
     GetIdentityCrop: _grpc.UnaryUnaryMultiCallable[_reid_pb2.GetIdentityCropRequest, _reid_pb2.GetIdentityCropResponse]
-    """Reads the best picture of a person."""
+    """Reads the best picture of a person, with a blurred head where the
+    environment's privacy asks for it.
+    """
     ReembedIdentities: _grpc.UnaryStreamMultiCallable[_reid_pb2.ReembedIdentitiesRequest, _reid_pb2.ReembedIdentitiesResponse]
     """Gives the persons of an environment vectors of another model, computed from
     their best pictures, so that they can be found and recognised with it.
@@ -111,7 +113,9 @@ class ReidServiceAsyncStub(ReidServiceStub):
     ListIdentities: _aio.UnaryUnaryMultiCallable[_reid_pb2.ListIdentitiesRequest, _reid_pb2.ListIdentitiesResponse]  # type: ignore[assignment]
     """Lists the persons of an environment, by ascending global_id."""
     GetIdentityCrop: _aio.UnaryUnaryMultiCallable[_reid_pb2.GetIdentityCropRequest, _reid_pb2.GetIdentityCropResponse]  # type: ignore[assignment]
-    """Reads the best picture of a person."""
+    """Reads the best picture of a person, with a blurred head where the
+    environment's privacy asks for it.
+    """
     ReembedIdentities: _aio.UnaryStreamMultiCallable[_reid_pb2.ReembedIdentitiesRequest, _reid_pb2.ReembedIdentitiesResponse]  # type: ignore[assignment]
     """Gives the persons of an environment vectors of another model, computed from
     their best pictures, so that they can be found and recognised with it.
@@ -209,7 +213,9 @@ class ReidServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reid_pb2.GetIdentityCropRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reid_pb2.GetIdentityCropResponse, _abc.Awaitable[_reid_pb2.GetIdentityCropResponse]]:
-        """Reads the best picture of a person."""
+        """Reads the best picture of a person, with a blurred head where the
+        environment's privacy asks for it.
+        """
 
     @_abc_1.abstractmethod
     def ReembedIdentities(

@@ -1,0 +1,1 @@
+"""What happens now, for any number of viewers: tracking updates and pictures."""
