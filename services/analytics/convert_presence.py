@@ -13,13 +13,13 @@ from services.analytics.domain.figures.dwell import Dwell, DwellBins
 from services.analytics.domain.figures.occupancy import OccupancySteps
 from services.analytics.service.presence import (
     Crossings,
+    Dwells,
     Flows,
     Occupancy,
     OccupancySeries,
     UniquePersons,
     VisitList,
 )
-from services.analytics.service.questions import Coverage
 from spoton.analytics.v1 import movement_pb2, presence_pb2
 
 VISITS_IN_MESSAGE = 500
@@ -32,6 +32,10 @@ def occupancy_to_proto(answer: Occupancy) -> presence_pb2.GetOccupancyResponse:
         zones=[
             presence_pb2.ZoneOccupancy(zone_id=name, persons=persons)
             for name, persons in answer.zones
+        ],
+        cameras=[
+            presence_pb2.CameraOccupancy(camera_id=name, persons=persons)
+            for name, persons in answer.cameras
         ],
         coverage=coverage_to_proto(answer.coverage),
     )
@@ -51,6 +55,12 @@ def occupancy_series_to_proto(
                 zone_id=name, steps=_occupancy_steps(steps, covered_us)
             )
             for name, steps in answer.places
+        ],
+        cameras=[
+            presence_pb2.CameraOccupancySeries(
+                camera_id=name, steps=_occupancy_steps(steps, covered_us)
+            )
+            for name, steps in answer.cameras
         ],
         coverage=coverage_to_proto(answer.coverage),
     )
@@ -126,13 +136,17 @@ def crossings_to_proto(answer: Crossings) -> presence_pb2.GetCrossingsResponse:
     )
 
 
-def dwell_to_proto(
-    told: list[tuple[str, Dwell]], bins: DwellBins, coverage: Coverage
-) -> presence_pb2.GetDwellResponse:
+def dwell_to_proto(answer: Dwells, bins: DwellBins) -> presence_pb2.GetDwellResponse:
     """Return how long visits lasted."""
     return presence_pb2.GetDwellResponse(
-        distributions=[_distribution(name, one, bins) for name, one in told],
-        coverage=coverage_to_proto(coverage),
+        distributions=[_distribution(name, one, bins) for name, one in answer.places],
+        cameras=[
+            presence_pb2.CameraDwell(
+                camera_id=name, distribution=_distribution("", one, bins)
+            )
+            for name, one in answer.cameras
+        ],
+        coverage=coverage_to_proto(answer.coverage),
     )
 
 

@@ -178,8 +178,19 @@ class _AskedZones(_Ranged, Protocol):
         """Zones; empty means all."""
 
 
-def question_from_proto(message: _AskedZones) -> Question:
-    """Return whose presences and visits are asked for.
+def cameras_from_proto(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the cameras that are asked for, each once, in order.
+
+    Raises:
+        InvalidInput: There are too many, or one cannot be a name.
+    """
+    return tuple(sorted(set(names_from_proto(names, "camera_ids"))))
+
+
+def question_from_proto(
+    message: _AskedZones, camera_ids: tuple[str, ...] = ()
+) -> Question:
+    """Return whose presences, visits and appearances are asked for.
 
     Raises:
         InvalidInput: A field cannot be used.
@@ -188,6 +199,7 @@ def question_from_proto(message: _AskedZones) -> Question:
         scope=scope_from_proto(message),
         span=span_from_proto(message),
         zone_ids=names_from_proto(message.zone_ids, "zone_ids"),
+        camera_ids=camera_ids,
         include_provisional=message.include_provisional,
     )
 

@@ -28,6 +28,7 @@ from services.analytics.convert_presence import (
     visits_to_proto,
 )
 from services.analytics.convert_questions import (
+    cameras_from_proto,
     duration_from_proto,
     environment_id_from_proto,
     floor_question_from_proto,
@@ -88,6 +89,7 @@ class AnalyticsServicer(analytics_pb2_grpc.AnalyticsServiceServicer):
         answer = await self._ask.presence.occupancy(
             scope_from_proto(request),
             zone_ids,
+            cameras_from_proto(request.camera_ids),
             include_provisional=request.include_provisional,
         )
         return occupancy_to_proto(answer)
@@ -96,7 +98,7 @@ class AnalyticsServicer(analytics_pb2_grpc.AnalyticsServiceServicer):
         self, request: presence_pb2.GetOccupancySeriesRequest, context: Context
     ) -> presence_pb2.GetOccupancySeriesResponse:
         """Count who was present, step by step."""
-        question = question_from_proto(request)
+        question = question_from_proto(request, cameras_from_proto(request.camera_ids))
         step_us = duration_from_proto(request.step, "step")
         answer = await self._ask.presence.occupancy_series(question, step_us)
         return await asyncio.to_thread(occupancy_series_to_proto, answer)
@@ -123,7 +125,7 @@ class AnalyticsServicer(analytics_pb2_grpc.AnalyticsServiceServicer):
         self, request: presence_pb2.GetDwellRequest, context: Context
     ) -> presence_pb2.GetDwellResponse:
         """Describe how long visits lasted."""
-        question = question_from_proto(request)
+        question = question_from_proto(request, cameras_from_proto(request.camera_ids))
         bins = DwellBins(
             width_us=duration_from_proto(request.bin_width, "bin_width")
             if request.HasField("bin_width")
@@ -131,8 +133,8 @@ class AnalyticsServicer(analytics_pb2_grpc.AnalyticsServiceServicer):
             count=request.bin_count or _DEFAULT_BINS.count,
             percentiles=tuple(request.percentiles) or DEFAULT_PERCENTILES,
         )
-        told, coverage = await self._ask.presence.dwell(question, bins)
-        return dwell_to_proto(told, bins, coverage)
+        answer = await self._ask.presence.dwell(question, bins)
+        return dwell_to_proto(answer, bins)
 
     async def GetFlow(
         self, request: movement_pb2.GetFlowRequest, context: Context

@@ -69,6 +69,27 @@ def visits(scene: Scene, *, include_provisional: bool = False) -> list[Visit]:
     return sorted(found, key=lambda one: (one.start_us, one.person, one.zone))
 
 
+def appearances(
+    scene: Scene, camera_id: str, *, include_provisional: bool = False
+) -> list[Visit]:
+    """Return when each person was before a camera, of what that camera saw alone."""
+    final = {one.person for one in scene.delivered if not one.provisional}
+    times: dict[int, set[int]] = defaultdict(set)
+    for one in scene.delivered:
+        if camera_id in one.camera_ids and (include_provisional or one.person in final):
+            times[one.person].add(one.time_us)
+    found = []
+    for person, seen in times.items():
+        begun_us = last_us = min(seen)
+        for time_us in sorted(seen):
+            if time_us - last_us > ABSENCE_US:
+                found.append(Visit(begun_us, person, "", last_us))
+                begun_us = time_us
+            last_us = time_us
+        found.append(Visit(begun_us, person, "", last_us))
+    return sorted(found, key=lambda one: (one.start_us, one.person))
+
+
 def _visits_to(zone: str, sightings: list[Sighting]) -> Iterator[Interval]:
     """Yield when somebody was in a zone: entered, and left."""
     entered_us = None

@@ -53,6 +53,15 @@ _VISITS = """
         went = excluded.went,
         samples = visits.samples + excluded.samples
 """
+_APPEARANCES = """
+    INSERT INTO appearances (stay_id, camera_id, start_time, end_time)
+    SELECT stay_id, (%s::text[])[camera + 1],
+           'epoch'::timestamptz + start_us * interval '1 microsecond',
+           'epoch'::timestamptz + end_us * interval '1 microsecond'
+    FROM unnest(%s, %s, %s, %s) AS one (stay_id, camera, start_us, end_us)
+    ON CONFLICT (stay_id, camera_id, start_time) DO UPDATE SET
+        end_time = excluded.end_time
+"""
 _CROSSINGS = """
     INSERT INTO crossings (tripwire_key, stay_id, capture_time, direction)
     SELECT * FROM unnest(%s::integer[], %s::bigint[], %s::timestamptz[],
@@ -93,7 +102,7 @@ async def write_stays(
     increment: Increment,
     stay_base: int,
 ) -> None:
-    """Write stays, visits and crossings; identities must be there."""
+    """Write stays and what names them; identities must be there."""
     stays = increment.stays.values()
     if not stays:
         return
@@ -119,6 +128,8 @@ async def write_stays(
         ]
         columns = map(BigInts, np.array(visits, np.int64).T)
         await connection.execute(_VISITS, [list(CAME), list(WENT), *columns])
+    if increment.appearances:
+        await _write_appearances(connection, increment, stay_base)
     if increment.crossings:
         crossings = [
             (
@@ -132,6 +143,23 @@ async def write_stays(
         await connection.execute(
             _CROSSINGS, [list(c) for c in zip(*crossings, strict=True)]
         )
+
+
+async def _write_appearances(
+    connection: AsyncConnection[TupleRow], increment: Increment, stay_base: int
+) -> None:
+    cameras: dict[str, int] = {}
+    rows = [
+        (
+            stay_base + one.stay,
+            cameras.setdefault(one.camera_id, len(cameras)),
+            one.start_us,
+            one.end_us,
+        )
+        for one in increment.appearances
+    ]
+    columns = map(BigInts, np.array(rows, np.int64).T)
+    await connection.execute(_APPEARANCES, [list(cameras), *columns])
 
 
 def _stay_numbers(

@@ -162,6 +162,7 @@ class Columns:
         samples: Persons.
         labels: Timeline and label of each person in the batch.
         new_views: Sets of cameras that were not known before, by id.
+        views: Sets of cameras that saw somebody in the batch, by id.
         changes: What happened to identities and tracks, in the order of the log.
         session_changes: Session events, in order.
         tracks: By key.
@@ -181,6 +182,7 @@ class Columns:
     samples: Samples
     labels: dict[GlobalId, tuple[TimelineId, int]]
     new_views: dict[int, tuple[str, ...]]
+    views: dict[int, tuple[str, ...]]
     changes: list[IdentityChange | TrackMove]
     session_changes: list[SessionChange]
     tracks: dict[TrackKey, TrackRow]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.analytics.domain.appearances import Glances, Open, appearances_of
 from services.analytics.domain.borders import BoolArray, Borders, Zone, crossed, inside
 from services.analytics.domain.columns import US_PER_HOUR, Columns
 from services.analytics.domain.increment import (
@@ -46,6 +47,7 @@ def fold(
         positions=sequence.positions(),
         stays=sequence.stays(),
         visits=[],
+        appearances=[],
         crossings=sequence.crossings(borders),
         cells=sequence.cells(),
         speeds=sequence.speeds(),
@@ -54,7 +56,9 @@ def fold(
     open_visits: dict[int, dict[int, int]] = {}
     for zone in borders.zones:
         increment.visits += sequence.visits(zone, open_visits)
-    sequence.remember(memory, open_visits)
+    appearances, open_appearances = appearances_of(sequence.glances(), presence_gap_us)
+    increment.appearances = appearances
+    sequence.remember(memory, open_visits, open_appearances)
     memory.forget(presence_gap_us)
     increment.memory = memory.to_bytes()
     return increment
@@ -242,6 +246,22 @@ class _Sequence:
                 open_visits.setdefault(last, {})[zone.key] = start_us
         return rows
 
+    def glances(self) -> Glances:
+        """Return the samples by the cameras that saw them, older ones in front."""
+        view = self._joined([-1] * len(self._carry), self._columns.samples.view)
+        carried = np.flatnonzero(~self._is_new).tolist()
+        return Glances.of(
+            self.stay,
+            self.time_us,
+            view[self._order],
+            self._columns.views,
+            [
+                (row, camera_id, *times_us)
+                for row, one in zip(carried, self._carry, strict=True)
+                for camera_id, times_us in one.appearances.items()
+            ],
+        )
+
     def crossings(self, borders: Borders) -> list[CrossingRow]:
         """Return the steps over tripwires, named by the sample after the step."""
         before = np.flatnonzero(
@@ -298,8 +318,13 @@ class _Sequence:
             [self.lasts_us[rows]],
         )
 
-    def remember(self, memory: Memory, open_visits: dict[int, dict[int, int]]) -> None:
-        """Keep every person's newest sample."""
+    def remember(
+        self,
+        memory: Memory,
+        open_visits: dict[int, dict[int, int]],
+        open_appearances: dict[int, Open],
+    ) -> None:
+        """Keep every person's newest sample, and what goes on with it."""
         if not len(self.global_id):
             return
         lasts = np.flatnonzero(
@@ -322,6 +347,7 @@ class _Sequence:
                 timeline_id=timeline_id,
                 pass_number=int(self.pass_number[row]),
                 visits=open_visits.get(row, {}),
+                appearances=open_appearances.get(int(self.stay[row]), {}),
             )
 
     def _link(self, gap_us: int) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from services.analytics.domain.columns import Columns
 from services.analytics.domain.memory import TrackKey
-from services.common.ids import GlobalId, SessionId, TimelineId
+from services.common.ids import CameraId, GlobalId, SessionId, TimelineId
 
 CELL_M = 0.25
 """Side of the cells that presence is kept by, metres."""
@@ -67,6 +67,16 @@ class VisitRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AppearanceRow:
+    """An appearance that is new or goes on: a camera sees somebody during a stay."""
+
+    camera_id: CameraId
+    stay: int
+    start_us: int
+    end_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class CrossingRow:
     """A step over a tripwire; direction 1 from left to right, -1 back."""
 
@@ -113,6 +123,7 @@ class Increment:
         positions: All samples.
         stays: Stays touched, by number.
         visits: Visits touched.
+        appearances: Appearances touched.
         crossings: Tripwires crossed.
         cells: Keys: index into `places`, hour, cell x and y. Sums: time in
             microseconds, passages.
@@ -125,6 +136,7 @@ class Increment:
     positions: PositionColumns
     stays: dict[int, StayRow]
     visits: list[VisitRow]
+    appearances: list[AppearanceRow]
     crossings: list[CrossingRow]
     cells: Tally
     speeds: Tally

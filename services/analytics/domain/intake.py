@@ -168,6 +168,7 @@ class Intake:
         self._gap_us = presence_gap_us
         self._views = views
         self._new_views: dict[int, tuple[str, ...]] = {}
+        self._seen_views: dict[int, tuple[str, ...]] = {}
         self._supports: dict[int, list[_Track]] = {}
         self._cameras: dict[tuple[SessionId, CameraId], _Camera] = {}
         self._version = 0
@@ -255,6 +256,7 @@ class Intake:
         if view is None:
             view = self._views[camera_ids] = len(self._views) + 1
             self._new_views[view] = camera_ids
+        self._seen_views[view] = camera_ids
         return view
 
     def measured(self, tracks: TrackColumns, persons: PersonColumns) -> None:
@@ -289,6 +291,7 @@ class Intake:
             samples=self._samples(updates[:, 4]),
             labels=self._labels(updates),
             new_views=self._new_views,
+            views=self._seen_views,
             changes=self._changes,
             session_changes=self._session_changes,
             tracks=tracks,

@@ -58,6 +58,8 @@ class LastSample:
         timeline_id: Timeline of the sample.
         pass_number: Pass of the sample.
         visits: Start of the visit that the sample is in, by key of the zone.
+        appearances: First and latest sample, microseconds since 1970, of what may
+            go on of the stay's appearances, by camera.
     """
 
     global_id: GlobalId
@@ -72,6 +74,7 @@ class LastSample:
     timeline_id: TimelineId
     pass_number: int
     visits: dict[int, int] = field(default_factory=dict)
+    appearances: dict[CameraId, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -137,6 +140,12 @@ class Memory:
                 for name, one in self.timelines.items()
             },
             "samples": [_sample_document(one) for one in self.samples.values()],
+            # Beside the samples, as versions before 0003 know no such member of them.
+            "appearances": [
+                [one.global_id, camera_id, *times_us]
+                for one in self.samples.values()
+                for camera_id, times_us in one.appearances.items()
+            ],
             "tracks": [
                 [*one.key, one.global_id, one.last_us, one.provisional]
                 for one in self.tracks.values()
@@ -150,6 +159,10 @@ class Memory:
         if stored is None:
             return cls()
         document = json.loads(zlib.decompress(stored))
+        appearances: dict[int, dict[CameraId, tuple[int, int]]] = {}
+        for global_id, camera_id, first_us, last_us in document.get("appearances", ()):
+            times_us = appearances.setdefault(global_id, {})
+            times_us[CameraId(camera_id)] = first_us, last_us
         return cls(
             next_stay=document["next_stay"],
             timelines={
@@ -157,8 +170,10 @@ class Memory:
                 for name, values in document["timelines"].items()
             },
             samples={
-                sample.global_id: sample
-                for sample in map(_sample_from_document, document["samples"])
+                one["global_id"]: _sample_from_document(
+                    one, appearances.get(one["global_id"], {})
+                )
+                for one in document["samples"]
             },
             tracks={
                 track.key: track
@@ -171,16 +186,19 @@ class Memory:
 
 
 def _sample_document(sample: LastSample) -> dict[str, Any]:
-    document = {name: getattr(sample, name) for name in LastSample.__slots__}
+    names = (name for name in LastSample.__slots__ if name != "appearances")
+    document = {name: getattr(sample, name) for name in names}
     document["visits"] = list(sample.visits.items())
     return document
 
 
-def _sample_from_document(document: dict[str, Any]) -> LastSample:
+def _sample_from_document(
+    document: dict[str, Any], appearances: dict[CameraId, tuple[int, int]]
+) -> LastSample:
     sole = document["sole_track"]
     document["sole_track"] = None if sole is None else _track_key(sole)
     document["visits"] = dict(document["visits"])
-    return LastSample(**document)
+    return LastSample(**document, appearances=appearances)
 
 
 def _track_key(values: list[Any]) -> TrackKey:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.analytics.domain.figures.intervals import Intervals
+from services.analytics.domain.figures.intervals import NOWHERE, Intervals, joined
 from services.analytics.domain.figures.people import Seen
 from services.analytics.domain.figures.span import HOUR_US, IntArray, Span
 from services.analytics.service.ports import History
@@ -27,12 +27,14 @@ class Question:
         scope: Environment and timelines.
         span: Range of time.
         zone_ids: Zones; empty means all that there are now.
+        camera_ids: Cameras, sorted; empty means none.
         include_provisional: Count persons who never became final, too.
     """
 
     scope: Scope
     span: Span
     zone_ids: tuple[str, ...] = ()
+    camera_ids: tuple[str, ...] = ()
     include_provisional: bool = False
 
 
@@ -44,18 +46,27 @@ class Found:
         presences: Of persons in the environment.
         visits: Of persons to zones.
         zone_ids: Names of the zones, by index.
+        appearances: Of persons before the cameras that were asked for.
+        camera_ids: Names of those cameras, by index.
         coverage: How complete they are.
     """
 
     presences: Intervals
     visits: Intervals
     zone_ids: tuple[str, ...]
+    appearances: Intervals
+    camera_ids: tuple[str, ...]
     coverage: Coverage
 
     def places(self) -> list[tuple[str, Intervals]]:
         """Return the environment under an empty name, then each zone."""
         visits = ((one, self.visits.at(i)) for i, one in enumerate(self.zone_ids))
         return [("", self.presences), *visits]
+
+    def cameras(self) -> list[tuple[str, Intervals]]:
+        """Return each camera that was asked for."""
+        names = enumerate(self.camera_ids)
+        return [(name, self.appearances.at(index)) for index, name in names]
 
 
 async def find(
@@ -73,7 +84,7 @@ async def find(
         question: Which.
         before_us: How long before the range those matter, too, microseconds.
         ahead: Whether those that go on after the range must be whole, too.
-        steps: Steps of the answer, of the environment and of each zone.
+        steps: Steps of the answer, of the environment, each zone and each camera.
 
     Raises:
         InvalidInput: There would be too many steps.
@@ -82,18 +93,25 @@ async def find(
     scope, span = question.scope, question.span
     await history.require(scope)
     zones = await history.zones(scope.environment_id, question.zone_ids)
-    if steps * (len(zones.names) + 1) > MAX_SERIES_STEPS:
-        message = f"gives more than {MAX_SERIES_STEPS} steps in all zones together"
+    places = 1 + len(zones.names) + len(question.camera_ids)
+    if steps * places > MAX_SERIES_STEPS:
+        message = f"gives more than {MAX_SERIES_STEPS} steps in all places together"
         raise InvalidInput(message, field="step")
     wanted = Span(max(1, span.start_us - before_us), span.end_us)
-    seen = await _look_around(history, scope, wanted, zones, ahead=ahead)
+    seen, looked = await _look_around(history, scope, wanted, zones, ahead=ahead)
+    appearances = NOWHERE
+    if question.camera_ids:
+        appearances = await history.appearances(scope, looked, question.camera_ids)
     if not question.include_provisional:
         everybody = np.unique(seen.parts.person_id)
-        seen = seen.of(await history.final(scope, everybody))
+        final = await history.final(scope, everybody)
+        seen, appearances = seen.of(final), appearances.of(final)
     return Found(
         presences=await asyncio.to_thread(seen.presences),
         visits=await asyncio.to_thread(seen.joined_visits),
         zone_ids=zones.names,
+        appearances=await asyncio.to_thread(joined, appearances, seen.gap_us),
+        camera_ids=question.camera_ids,
         coverage=await history.coverage(scope, span),
     )
 
@@ -109,7 +127,7 @@ async def counted(
 
 async def _look_around(
     history: History, scope: Scope, span: Span, zones: NamedBorders, *, ahead: bool
-) -> Seen:
+) -> tuple[Seen, Span]:
     """Look further around as long as somebody may have come earlier, or left later."""
     before_us, after_us = _LOOK_US, _LOOK_US if ahead else 0
     while True:
@@ -121,6 +139,6 @@ async def _look_around(
         look_back = bool(earlier.any()) and looked.start_us > 0
         look_ahead = ahead and bool(later.any())
         if not (look_back or look_ahead):
-            return seen
+            return seen, looked
         before_us *= _LOOK_FURTHER if look_back else 1
         after_us *= _LOOK_FURTHER if look_ahead else 1

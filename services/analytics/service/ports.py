@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.analytics.domain.figures.heat import Heat
+from services.analytics.domain.figures.intervals import Intervals
 from services.analytics.domain.figures.people import Seen
 from services.analytics.domain.figures.span import IntArray, Span
 from services.analytics.service.questions import Coverage, NamedBorders, Scope
@@ -22,18 +23,24 @@ class Present:
         as_of_us: Newest capture time of the timelines that go on; None without one.
         person_ids: Persons, each once.
         zones: Persons and zones in which they were seen last, by index of the zone.
+        cameras: Persons and cameras that see them, by index of the camera.
     """
 
     as_of_us: int | None
     person_ids: IntArray
     zones: tuple[IntArray, IntArray]
+    cameras: tuple[IntArray, IntArray]
 
     def of(self, person_ids: IntArray) -> "Present":
         """Return what is about some persons."""
-        who, where = self.zones
-        chosen = np.isin(who, person_ids)
+
+        def among(pairs: tuple[IntArray, IntArray]) -> tuple[IntArray, IntArray]:
+            who, where = pairs
+            chosen = np.isin(who, person_ids)
+            return who[chosen], where[chosen]
+
         kept = self.person_ids[np.isin(self.person_ids, person_ids)]
-        return Present(self.as_of_us, kept, (who[chosen], where[chosen]))
+        return Present(self.as_of_us, kept, among(self.zones), among(self.cameras))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +152,17 @@ class History(Protocol):
     async def seen(self, scope: Scope, span: Span, zones: NamedBorders) -> Seen:
         """Return parts of stays and visits that have a moment in a range."""
 
+    async def appearances(
+        self, scope: Scope, span: Span, camera_ids: tuple[str, ...]
+    ) -> Intervals:
+        """Return appearances of stays as `seen` takes them, by index of the camera."""
+
     async def final(self, scope: Scope, person_ids: IntArray) -> IntArray:
         """Return who of some persons ever became final, ascending."""
 
-    async def present(self, scope: Scope, zones: NamedBorders) -> Present:
+    async def present(
+        self, scope: Scope, zones: NamedBorders, camera_ids: tuple[str, ...]
+    ) -> Present:
         """Return who is present now."""
 
     async def sightings_by_camera(

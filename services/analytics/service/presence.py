@@ -27,12 +27,14 @@ class Occupancy:
         as_of_us: Moment that is counted; None when no session runs.
         persons: Persons in the environment.
         zones: Persons by zone.
+        cameras: Persons by camera.
         coverage: How complete it is.
     """
 
     as_of_us: int | None
     persons: int
     zones: list[tuple[str, int]]
+    cameras: list[tuple[str, int]]
     coverage: Coverage
 
 
@@ -42,11 +44,13 @@ class OccupancySeries:
 
     Attributes:
         places: Steps by place; the environment has the empty name.
+        cameras: Steps by camera.
         covered_us: int64, shape (steps,), part of each step outside gaps.
         coverage: How complete it is.
     """
 
     places: list[tuple[str, OccupancySteps]]
+    cameras: list[tuple[str, OccupancySteps]]
     covered_us: IntArray
     coverage: Coverage
 
@@ -82,6 +86,21 @@ class Crossings:
 
     zones: list[tuple[str, OccupancySteps]]
     tripwires: list[tuple[str, int, int]]
+    coverage: Coverage
+
+
+@dataclass(frozen=True, slots=True)
+class Dwells:
+    """How long visits lasted.
+
+    Attributes:
+        places: By place; the environment has the empty name.
+        cameras: Appearances by camera.
+        coverage: How complete it is.
+    """
+
+    places: list[tuple[str, Dwell]]
+    cameras: list[tuple[str, Dwell]]
     coverage: Coverage
 
 
@@ -124,7 +143,12 @@ class Presence:
         self._archive = archive
 
     async def occupancy(
-        self, scope: Scope, zone_ids: tuple[str, ...], *, include_provisional: bool
+        self,
+        scope: Scope,
+        zone_ids: tuple[str, ...],
+        camera_ids: tuple[str, ...],
+        *,
+        include_provisional: bool,
     ) -> Occupancy:
         """Return who is present now.
 
@@ -134,15 +158,17 @@ class Presence:
         async with self._archive.reading() as history:
             await history.require(scope)
             zones = await history.zones(scope.environment_id, zone_ids)
-            present = await history.present(scope, zones)
+            present = await history.present(scope, zones, camera_ids)
             if not include_provisional:
                 present = present.of(await history.final(scope, present.person_ids))
             coverage = await history.coverage(scope, None)
         counts = np.bincount(present.zones[1], minlength=len(zones.names))
+        seen = np.bincount(present.cameras[1], minlength=len(camera_ids))
         return Occupancy(
             as_of_us=present.as_of_us,
             persons=len(present.person_ids),
             zones=list(zip(zones.names, counts.tolist(), strict=True)),
+            cameras=list(zip(camera_ids, seen.tolist(), strict=True)),
             coverage=coverage,
         )
 
@@ -158,12 +184,13 @@ class Presence:
         edges_us = question.span.edges(step_us)
         async with self._archive.reading() as history:
             found = await find(history, question, steps=len(edges_us) - 1)
-        places = [
-            (name, occupancy_steps(intervals, edges_us))
-            for name, intervals in found.places()
-        ]
+        places, cameras = (
+            [(name, occupancy_steps(one, edges_us)) for name, one in intervals]
+            for intervals in (found.places(), found.cameras())
+        )
         gaps = found.coverage.gap_spans(question.span)
-        return OccupancySeries(places, covered_us(gaps, edges_us), found.coverage)
+        covered = covered_us(gaps, edges_us)
+        return OccupancySeries(places, cameras, covered, found.coverage)
 
     async def unique_persons(
         self, question: Question, camera_ids: tuple[str, ...]
@@ -230,9 +257,7 @@ class Presence:
             coverage=found.coverage,
         )
 
-    async def dwell(
-        self, question: Question, bins: DwellBins
-    ) -> tuple[list[tuple[str, Dwell]], Coverage]:
+    async def dwell(self, question: Question, bins: DwellBins) -> Dwells:
         """Return how long visits lasted: the environment first, then each zone.
 
         Raises:
@@ -240,11 +265,11 @@ class Presence:
         """
         async with self._archive.reading() as history:
             found = await find(history, question)
-        told = [
-            (name, dwell(intervals, question.span, bins))
-            for name, intervals in found.places()
-        ]
-        return told, found.coverage
+        places, cameras = (
+            [(name, dwell(one, question.span, bins)) for name, one in intervals]
+            for intervals in (found.places(), found.cameras())
+        )
+        return Dwells(places, cameras, found.coverage)
 
     async def flow(self, question: Question, max_transit_us: int) -> Flows:
         """Return who went from which zone to which.

@@ -20,7 +20,7 @@ from services.analytics.service.questions import Scope
 from services.common.ids import EnvironmentId
 from services.common.postgres import migrate, open_pool
 from tests.fakes import by_hand
-from tests.fakes.scripted_scene import FLOOR, STEP_US, US, ZONES, Scene
+from tests.fakes.scripted_scene import CAMERAS, FLOOR, STEP_US, US, ZONES, Scene
 from tests.fakes.small_scenes import (
     FRAME_SETS,
     START_US,
@@ -62,6 +62,7 @@ class Answers:
     flow: dict[tuple[str, str], tuple[int, int, int]]
     visits: list[tuple[int, int, str, int]]
     heat: dict[tuple[int, int], tuple[int, int]]
+    cameras: dict[str, tuple[int, int, int]]
 
 
 def told(postgres_dsn: str, scene: Scene, batch: int = 25) -> Answers:
@@ -72,14 +73,14 @@ def told(postgres_dsn: str, scene: Scene, batch: int = 25) -> Answers:
 
 async def _told(postgres_dsn: str, name: str, scene: Scene, batch: int) -> Answers:
     scope = Scope(EnvironmentId(name))
-    question = Question(scope, SPAN, tuple(sorted(ZONES)))
+    question = Question(scope, SPAN, tuple(sorted(ZONES)), tuple(sorted(CAMERAS)))
     async with open_pool(postgres_dsn, SCHEMA, max_size=1) as pool:
         await store_scene_in(pool, name, scene, batch=batch)
         archive = PostgresArchive(pool, by_hand.ABSENCE_US)
         presence, movement = Presence(archive), Movement(archive)
         unique = await presence.unique_persons(question, ())
         series = await presence.occupancy_series(question, 3 * US)
-        dwell, _ = await presence.dwell(question, DwellBins())
+        dwells = await presence.dwell(question, DwellBins())
         flows = await presence.flow(question, 1800 * US)
         listed = await presence.visits(question, 0)
         located = any(one.position_m for one in scene.sightings)
@@ -110,7 +111,11 @@ async def _told(postgres_dsn: str, name: str, scene: Scene, batch: int) -> Answe
         },
         dwell={
             place: (one.visits, one.persons, one.total_us, one.histogram.tolist())
-            for place, one in dwell
+            for place, one in dwells.places
+        },
+        cameras={
+            camera_id: (one.visits, one.persons, one.total_us)
+            for camera_id, one in dwells.cameras
         },
         flow={
             (flows.zone_ids[one.origin], flows.zone_ids[one.target]): (
@@ -166,6 +171,18 @@ def require_true(answers: Answers, scene: Scene) -> None:
             assert person_us == by_hand.person_us(here, start_us, end_us)
 
 
+def require_cameras(answers: Answers, scene: Scene) -> None:
+    """Check appearances that ended in the range against what hands compute."""
+    for camera_id, figures in answers.cameras.items():
+        ended = [
+            one
+            for one in by_hand.appearances(scene, camera_id)
+            if one.end_us < SPAN.end_us
+        ]
+        spent_us = sum(one.end_us - one.start_us for one in ended)
+        assert figures == (len(ended), len({one.person for one in ended}), spent_us)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _migrated(postgres_dsn: str) -> None:
     """Make the tables once."""
@@ -180,6 +197,7 @@ def test_every_scene_is_told_as_it_was(
     """Counts are never negative, entries minus exits is the change of occupancy."""
     answers = told(postgres_dsn, scene, batch)
     require_true(answers, scene)
+    require_cameras(answers, scene)
     assert answers.heat == by_hand.heat(scene, SPAN.start_us, SPAN.end_us)
 
 
@@ -189,7 +207,11 @@ def test_overlapping_cameras_count_a_person_once(
     postgres_dsn: str, scene: Scene
 ) -> None:
     """One camera or three that see the same: the same figures."""
-    assert told(postgres_dsn, seen_by_all(scene)) == told(postgres_dsn, scene)
+    everywhere = told(postgres_dsn, seen_by_all(scene))
+    assert replace(everywhere, cameras={}) == replace(
+        told(postgres_dsn, scene), cameras={}
+    )
+    require_cameras(everywhere, seen_by_all(scene))
 
 
 @EXAMPLES

@@ -231,6 +231,52 @@ async def test_dwell(stub: Stub, start_us: int, end_us: int) -> None:
 
 
 @pytest.mark.parametrize(("start_us", "end_us"), RANGES)
+async def test_dwell_before_cameras(stub: Stub, start_us: int, end_us: int) -> None:
+    """Appearances that ended; of two cameras at once each has its own."""
+    names = ["west", "unheard-of", "east", "middle", "west"]
+    answer = await stub.GetDwell(
+        presence_pb2.GetDwellRequest(**asked(start_us, end_us), camera_ids=names)
+    )
+    assert [one.camera_id for one in answer.cameras] == sorted(set(names))
+    for told in answer.cameras:
+        ended = [
+            one
+            for one in by_hand.appearances(SCENE, told.camera_id)
+            if START_US + start_us <= one.end_us < START_US + end_us
+        ]
+        lengths = [one.end_us - one.start_us for one in ended]
+        found = told.distribution
+        assert (found.zone_id, found.visits) == ("", len(ended))
+        assert found.persons == len({one.person for one in ended})
+        assert found.total.ToMicroseconds() == sum(lengths)
+
+
+@pytest.mark.parametrize(("start_us", "end_us"), RANGES)
+async def test_occupancy_before_cameras(stub: Stub, start_us: int, end_us: int) -> None:
+    """Step by step, as in the environment, which counts nobody twice."""
+    request = presence_pb2.GetOccupancySeriesRequest(
+        **asked(start_us, end_us), camera_ids=sorted(CAMERAS)
+    )
+    step_us = max(1000, (end_us - start_us) // 7)
+    request.step.FromMicroseconds(step_us)
+    answer = await stub.GetOccupancySeries(request)
+    assert [one.camera_id for one in answer.cameras] == sorted(CAMERAS)
+    for series in answer.cameras:
+        seen = by_hand.appearances(SCENE, series.camera_id)
+        assert len(series.steps) == len(answer.series[0].steps)
+        for step, everywhere in zip(series.steps, answer.series[0].steps, strict=True):
+            first_us = step.start_time.ToMicroseconds()
+            end = min(first_us + step_us, START_US + end_us)
+            assert step.persons_at_start == by_hand.occupancy(seen, first_us)
+            assert step.entered == sum(first_us <= one.start_us < end for one in seen)
+            assert step.left == sum(first_us <= one.end_us < end for one in seen)
+            assert step.max_persons == by_hand.highest(seen, first_us, end)
+            spent_us = by_hand.person_us(seen, first_us, end)
+            assert step.person_time.ToMicroseconds() == spent_us
+            assert step.max_persons <= everywhere.max_persons
+
+
+@pytest.mark.parametrize(("start_us", "end_us"), RANGES)
 @pytest.mark.parametrize("transit_s", [None, 20])
 async def test_flow(
     stub: Stub, start_us: int, end_us: int, transit_s: int | None

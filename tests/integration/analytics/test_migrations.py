@@ -21,6 +21,7 @@ from tests.fakes.history_store import HistoryWriter, new_lease
 from tests.integration.analytics.conftest import TIMESCALE
 
 TABLES = {
+    "appearances",
     "camera_minutes",
     "cell_hours",
     "crossings",
@@ -79,7 +80,12 @@ async def test_an_older_schema_keeps_its_data(
         before = await _columns(pool)
         await asyncio.gather(*(migrate(dsn, SCHEMA, VERSIONS) for _ in range(2)))
         assert before <= await _columns(pool)
+        # What the older version stored is told by camera, too.
         writer = HistoryWriter(pool, lease, Borders())
+        assert await writer.rows(
+            "SELECT stay_id, camera_id, start_time = end_time FROM appearances"
+            " ORDER BY camera_id"
+        ) == [(1, "east", True), (1, "west", True)]
         await writer.write(events)
         assert await writer.rows("SELECT samples FROM stays ORDER BY stay_id") == [
             (1,),
@@ -129,6 +135,9 @@ async def _insert_by_hand(pool: Pool, lease: Lease) -> None:
             " VALUES (1, %s, 'older', 1, 'session', 9, 9, 9, 'ground',"
             " '2026-01-01 10:00Z', '2026-01-01 10:00Z', 1, 0, false, true)",
             (lease.environment_id,),
+        )
+        await connection.execute(
+            "INSERT INTO views VALUES (%s, 1, '{east,west}')", (lease.environment_id,)
         )
         await connection.execute(
             "INSERT INTO positions (capture_time, stay_id, frame_set, view_id)"

@@ -45,7 +45,7 @@ async def test_a_second_reading_replaces_the_first(
     assert await persons(seconds(0, 4)) == 1
     assert await persons(seconds(6, 9)) == 1
     everything = Question(scope, seconds(0, 20), include_provisional=True)
-    told, _ = await presence.dwell(everything, DwellBins())
+    told = (await presence.dwell(everything, DwellBins())).places
     assert (told[0][1].visits, told[0][1].total_us) == (2, 5 * S_US + 9_500_000)
     heatmap = await movement.heatmap(FloorQuestion(scope, seconds(0, 20)), 1.0)
     dwell_us = dict(

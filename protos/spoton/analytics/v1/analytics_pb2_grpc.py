@@ -49,6 +49,10 @@ class AnalyticsServiceStub(object):
     each count. A zone counts from when it was made; one that was moved or
     deleted keeps the visits that it had.
 
+    Appearance: as a presence, of those sightings alone that the camera took part
+    in. A person whom several cameras see at once appears before each of them, and
+    is present once. Two identities of one person before one camera count once.
+
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as
     entered, or left, only in the range that holds that moment.
@@ -166,6 +170,10 @@ class AnalyticsServiceServicer(object):
     two zones that share it lies in one of them. Zones may overlap: visits to
     each count. A zone counts from when it was made; one that was moved or
     deleted keeps the visits that it had.
+
+    Appearance: as a presence, of those sightings alone that the camera took part
+    in. A person whom several cameras see at once appears before each of them, and
+    is present once. Two identities of one person before one camera count once.
 
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as
@@ -378,6 +386,10 @@ class AnalyticsService(object):
     two zones that share it lies in one of them. Zones may overlap: visits to
     each count. A zone counts from when it was made; one that was moved or
     deleted keeps the visits that it had.
+
+    Appearance: as a presence, of those sightings alone that the camera took part
+    in. A person whom several cameras see at once appears before each of them, and
+    is present once. Two identities of one person before one camera count once.
 
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as

@@ -50,6 +50,10 @@ class AnalyticsServiceStub:
     each count. A zone counts from when it was made; one that was moved or
     deleted keeps the visits that it had.
 
+    Appearance: as a presence, of those sightings alone that the camera took part
+    in. A person whom several cameras see at once appears before each of them, and
+    is present once. Two identities of one person before one camera count once.
+
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as
     entered, or left, only in the range that holds that moment.
@@ -127,6 +131,10 @@ class AnalyticsServiceAsyncStub(AnalyticsServiceStub):
     each count. A zone counts from when it was made; one that was moved or
     deleted keeps the visits that it had.
 
+    Appearance: as a presence, of those sightings alone that the camera took part
+    in. A person whom several cameras see at once appears before each of them, and
+    is present once. Two identities of one person before one camera count once.
+
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as
     entered, or left, only in the range that holds that moment.
@@ -199,6 +207,10 @@ class AnalyticsServiceServicer(metaclass=_abc_1.ABCMeta):
     two zones that share it lies in one of them. Zones may overlap: visits to
     each count. A zone counts from when it was made; one that was moved or
     deleted keeps the visits that it had.
+
+    Appearance: as a presence, of those sightings alone that the camera took part
+    in. A person whom several cameras see at once appears before each of them, and
+    is present once. Two identities of one person before one camera count once.
 
     Range: times are capture times. A range holds start_time <= t < end_time. A
     visit that crosses an edge is cut there where time is summed, and counts as

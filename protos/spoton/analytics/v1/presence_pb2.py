@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from spoton.analytics.v1 import coverage_pb2 as spoton_dot_analytics_dot_v1_dot_coverage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spoton/analytics/v1/presence.proto\x12\x13spoton.analytics.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"spoton/analytics/v1/coverage.proto\"r\n\x13GetOccupancyRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x14\n\x0ctimeline_ids\x18\x02 \x03(\t\x12\x10\n\x08zone_ids\x18\x03 \x03(\t\x12\x1b\n\x13include_provisional\x18\x04 \x01(\x08\"\xbb\x01\n\x14GetOccupancyResponse\x12.\n\nas_of_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07persons\x18\x02 \x01(\r\x12\x31\n\x05zones\x18\x03 \x03(\x0b\x32\".spoton.analytics.v1.ZoneOccupancy\x12/\n\x08\x63overage\x18\x04 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"1\n\rZoneOccupancy\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x0f\n\x07persons\x18\x02 \x01(\r\"\xff\x01\n\x19GetOccupancySeriesRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04step\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctimeline_ids\x18\x05 \x03(\t\x12\x10\n\x08zone_ids\x18\x06 \x03(\t\x12\x1b\n\x13include_provisional\x18\x07 \x01(\x08\"\x83\x01\n\x1aGetOccupancySeriesResponse\x12\x34\n\x06series\x18\x01 \x03(\x0b\x32$.spoton.analytics.v1.OccupancySeries\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"U\n\x0fOccupancySeries\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x31\n\x05steps\x18\x02 \x03(\x0b\x32\".spoton.analytics.v1.OccupancyStep\"\x95\x02\n\rOccupancyStep\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10persons_at_start\x18\x02 \x01(\r\x12\x0f\n\x07\x65ntered\x18\x03 \x01(\r\x12\x0c\n\x04left\x18\x04 \x01(\r\x12\x13\n\x0bmax_persons\x18\x05 \x01(\r\x12.\n\x0bperson_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07\x63overed\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x0cmean_persons\x18\x08 \x01(\x01H\x00\x88\x01\x01\x42\x0f\n\r_mean_persons\"\xe8\x01\n\x17GetUniquePersonsRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctimeline_ids\x18\x04 \x03(\t\x12\x10\n\x08zone_ids\x18\x05 \x03(\t\x12\x12\n\ncamera_ids\x18\x06 \x03(\t\x12\x1b\n\x13include_provisional\x18\x07 \x01(\x08\"\xd7\x01\n\x18GetUniquePersonsResponse\x12\x0f\n\x07persons\x18\x01 \x01(\x04\x12\x13\n\x0bprovisional\x18\x02 \x01(\x04\x12/\n\x05zones\x18\x03 \x03(\x0b\x32 .spoton.analytics.v1.ZonePersons\x12\x33\n\x07\x63\x61meras\x18\x04 \x03(\x0b\x32\".spoton.analytics.v1.CameraPersons\x12/\n\x08\x63overage\x18\x05 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"/\n\x0bZonePersons\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x0f\n\x07persons\x18\x02 \x01(\x04\"3\n\rCameraPersons\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x0f\n\x07persons\x18\x02 \x01(\x04\"\xe6\x01\n\x13GetCrossingsRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctimeline_ids\x18\x04 \x03(\t\x12\x10\n\x08zone_ids\x18\x05 \x03(\t\x12\x14\n\x0ctripwire_ids\x18\x07 \x03(\t\x12\x1b\n\x13include_provisional\x18\x06 \x01(\x08\"\xb5\x01\n\x14GetCrossingsResponse\x12\x31\n\x05zones\x18\x01 \x03(\x0b\x32\".spoton.analytics.v1.ZoneCrossings\x12\x39\n\ttripwires\x18\x03 \x03(\x0b\x32&.spoton.analytics.v1.TripwireCrossings\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"r\n\rZoneCrossings\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x04\x12\r\n\x05\x65xits\x18\x03 \x01(\x04\x12\x18\n\x10persons_at_start\x18\x04 \x01(\x04\x12\x16\n\x0epersons_at_end\x18\x05 \x01(\x04\"V\n\x11TripwireCrossings\x12\x13\n\x0btripwire_id\x18\x01 \x01(\t\x12\x15\n\rleft_to_right\x18\x02 \x01(\x04\x12\x15\n\rright_to_left\x18\x03 \x01(\x04\"\xa2\x02\n\x0fGetDwellRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctimeline_ids\x18\x04 \x03(\t\x12\x10\n\x08zone_ids\x18\x05 \x03(\t\x12\x1b\n\x13include_provisional\x18\x06 \x01(\x08\x12,\n\tbin_width\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tbin_count\x18\x08 \x01(\r\x12\x13\n\x0bpercentiles\x18\t \x03(\x01\"\x82\x01\n\x10GetDwellResponse\x12=\n\rdistributions\x18\x01 \x03(\x0b\x32&.spoton.analytics.v1.DwellDistribution\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"\x92\x02\n\x11\x44wellDistribution\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x0e\n\x06visits\x18\x02 \x01(\x04\x12\x0f\n\x07persons\x18\x03 \x01(\x04\x12(\n\x05total\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04mean\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07longest\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x0bpercentiles\x18\x07 \x03(\x0b\x32$.spoton.analytics.v1.DwellPercentile\x12\x11\n\thistogram\x18\x08 \x03(\x04\"O\n\x0f\x44wellPercentile\x12\x0f\n\x07percent\x18\x01 \x01(\x01\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xe3\x01\n\x13StreamVisitsRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctimeline_ids\x18\x04 \x03(\t\x12\x10\n\x08zone_ids\x18\x05 \x03(\t\x12\x1b\n\x13include_provisional\x18\x06 \x01(\x08\x12\x11\n\tglobal_id\x18\x07 \x01(\x03\"s\n\x14StreamVisitsResponse\x12*\n\x06visits\x18\x01 \x03(\x0b\x32\x1a.spoton.analytics.v1.Visit\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"\x9f\x01\n\x05Visit\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x13\n\x0btimeline_id\x18\x02 \x01(\t\x12\x11\n\tglobal_id\x18\x03 \x01(\x03\x12.\n\nenter_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\texit_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB]\n\x17\x64\x65v.spoton.analytics.v1B\rPresenceProtoP\x01Z1spoton.dev/protos/spoton/analytics/v1;analyticsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"spoton/analytics/v1/presence.proto\x12\x13spoton.analytics.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"spoton/analytics/v1/coverage.proto\"\x86\x01\n\x13GetOccupancyRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12\x14\n\x0ctimeline_ids\x18\x02 \x03(\t\x12\x10\n\x08zone_ids\x18\x03 \x03(\t\x12\x1b\n\x13include_provisional\x18\x04 \x01(\x08\x12\x12\n\ncamera_ids\x18\x05 \x03(\t\"\xf2\x01\n\x14GetOccupancyResponse\x12.\n\nas_of_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07persons\x18\x02 \x01(\r\x12\x31\n\x05zones\x18\x03 \x03(\x0b\x32\".spoton.analytics.v1.ZoneOccupancy\x12/\n\x08\x63overage\x18\x04 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\x12\x35\n\x07\x63\x61meras\x18\x05 \x03(\x0b\x32$.spoton.analytics.v1.CameraOccupancy\"5\n\x0f\x43\x61meraOccupancy\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x0f\n\x07persons\x18\x02 \x01(\r\"1\n\rZoneOccupancy\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x0f\n\x07persons\x18\x02 \x01(\r\"\x93\x02\n\x19GetOccupancySeriesRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04step\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0ctimeline_ids\x18\x05 \x03(\t\x12\x10\n\x08zone_ids\x18\x06 \x03(\t\x12\x1b\n\x13include_provisional\x18\x07 \x01(\x08\x12\x12\n\ncamera_ids\x18\x08 \x03(\t\"\xc0\x01\n\x1aGetOccupancySeriesResponse\x12\x34\n\x06series\x18\x01 \x03(\x0b\x32$.spoton.analytics.v1.OccupancySeries\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\x12;\n\x07\x63\x61meras\x18\x03 \x03(\x0b\x32*.spoton.analytics.v1.CameraOccupancySeries\"]\n\x15\x43\x61meraOccupancySeries\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x31\n\x05steps\x18\x02 \x03(\x0b\x32\".spoton.analytics.v1.OccupancyStep\"U\n\x0fOccupancySeries\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x31\n\x05steps\x18\x02 \x03(\x0b\x32\".spoton.analytics.v1.OccupancyStep\"\x95\x02\n\rOccupancyStep\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10persons_at_start\x18\x02 \x01(\r\x12\x0f\n\x07\x65ntered\x18\x03 \x01(\r\x12\x0c\n\x04left\x18\x04 \x01(\r\x12\x13\n\x0bmax_persons\x18\x05 \x01(\r\x12.\n\x0bperson_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07\x63overed\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x0cmean_persons\x18\x08 \x01(\x01H\x00\x88\x01\x01\x42\x0f\n\r_mean_persons\"\xe8\x01\n\x17GetUniquePersonsRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctimeline_ids\x18\x04 \x03(\t\x12\x10\n\x08zone_ids\x18\x05 \x03(\t\x12\x12\n\ncamera_ids\x18\x06 \x03(\t\x12\x1b\n\x13include_provisional\x18\x07 \x01(\x08\"\xd7\x01\n\x18GetUniquePersonsResponse\x12\x0f\n\x07persons\x18\x01 \x01(\x04\x12\x13\n\x0bprovisional\x18\x02 \x01(\x04\x12/\n\x05zones\x18\x03 \x03(\x0b\x32 .spoton.analytics.v1.ZonePersons\x12\x33\n\x07\x63\x61meras\x18\x04 \x03(\x0b\x32\".spoton.analytics.v1.CameraPersons\x12/\n\x08\x63overage\x18\x05 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"/\n\x0bZonePersons\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x0f\n\x07persons\x18\x02 \x01(\x04\"3\n\rCameraPersons\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x0f\n\x07persons\x18\x02 \x01(\x04\"\xe6\x01\n\x13GetCrossingsRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctimeline_ids\x18\x04 \x03(\t\x12\x10\n\x08zone_ids\x18\x05 \x03(\t\x12\x14\n\x0ctripwire_ids\x18\x07 \x03(\t\x12\x1b\n\x13include_provisional\x18\x06 \x01(\x08\"\xb5\x01\n\x14GetCrossingsResponse\x12\x31\n\x05zones\x18\x01 \x03(\x0b\x32\".spoton.analytics.v1.ZoneCrossings\x12\x39\n\ttripwires\x18\x03 \x03(\x0b\x32&.spoton.analytics.v1.TripwireCrossings\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"r\n\rZoneCrossings\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x04\x12\r\n\x05\x65xits\x18\x03 \x01(\x04\x12\x18\n\x10persons_at_start\x18\x04 \x01(\x04\x12\x16\n\x0epersons_at_end\x18\x05 \x01(\x04\"V\n\x11TripwireCrossings\x12\x13\n\x0btripwire_id\x18\x01 \x01(\t\x12\x15\n\rleft_to_right\x18\x02 \x01(\x04\x12\x15\n\rright_to_left\x18\x03 \x01(\x04\"\xb6\x02\n\x0fGetDwellRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctimeline_ids\x18\x04 \x03(\t\x12\x10\n\x08zone_ids\x18\x05 \x03(\t\x12\x1b\n\x13include_provisional\x18\x06 \x01(\x08\x12,\n\tbin_width\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x11\n\tbin_count\x18\x08 \x01(\r\x12\x13\n\x0bpercentiles\x18\t \x03(\x01\x12\x12\n\ncamera_ids\x18\n \x03(\t\"\xb5\x01\n\x10GetDwellResponse\x12=\n\rdistributions\x18\x01 \x03(\x0b\x32&.spoton.analytics.v1.DwellDistribution\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\x12\x31\n\x07\x63\x61meras\x18\x03 \x03(\x0b\x32 .spoton.analytics.v1.CameraDwell\"^\n\x0b\x43\x61meraDwell\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12<\n\x0c\x64istribution\x18\x02 \x01(\x0b\x32&.spoton.analytics.v1.DwellDistribution\"\x92\x02\n\x11\x44wellDistribution\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x0e\n\x06visits\x18\x02 \x01(\x04\x12\x0f\n\x07persons\x18\x03 \x01(\x04\x12(\n\x05total\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04mean\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07longest\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x39\n\x0bpercentiles\x18\x07 \x03(\x0b\x32$.spoton.analytics.v1.DwellPercentile\x12\x11\n\thistogram\x18\x08 \x03(\x04\"O\n\x0f\x44wellPercentile\x12\x0f\n\x07percent\x18\x01 \x01(\x01\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xe3\x01\n\x13StreamVisitsRequest\x12\x16\n\x0e\x65nvironment_id\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0ctimeline_ids\x18\x04 \x03(\t\x12\x10\n\x08zone_ids\x18\x05 \x03(\t\x12\x1b\n\x13include_provisional\x18\x06 \x01(\x08\x12\x11\n\tglobal_id\x18\x07 \x01(\x03\"s\n\x14StreamVisitsResponse\x12*\n\x06visits\x18\x01 \x03(\x0b\x32\x1a.spoton.analytics.v1.Visit\x12/\n\x08\x63overage\x18\x02 \x01(\x0b\x32\x1d.spoton.analytics.v1.Coverage\"\x9f\x01\n\x05Visit\x12\x0f\n\x07zone_id\x18\x01 \x01(\t\x12\x13\n\x0btimeline_id\x18\x02 \x01(\t\x12\x11\n\tglobal_id\x18\x03 \x01(\x03\x12.\n\nenter_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\texit_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB]\n\x17\x64\x65v.spoton.analytics.v1B\rPresenceProtoP\x01Z1spoton.dev/protos/spoton/analytics/v1;analyticsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,48 +35,54 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'spoton.analytics.v1.presenc
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\027dev.spoton.analytics.v1B\rPresenceProtoP\001Z1spoton.dev/protos/spoton/analytics/v1;analyticsv1'
-  _globals['_GETOCCUPANCYREQUEST']._serialized_start=160
-  _globals['_GETOCCUPANCYREQUEST']._serialized_end=274
-  _globals['_GETOCCUPANCYRESPONSE']._serialized_start=277
-  _globals['_GETOCCUPANCYRESPONSE']._serialized_end=464
-  _globals['_ZONEOCCUPANCY']._serialized_start=466
-  _globals['_ZONEOCCUPANCY']._serialized_end=515
-  _globals['_GETOCCUPANCYSERIESREQUEST']._serialized_start=518
-  _globals['_GETOCCUPANCYSERIESREQUEST']._serialized_end=773
-  _globals['_GETOCCUPANCYSERIESRESPONSE']._serialized_start=776
-  _globals['_GETOCCUPANCYSERIESRESPONSE']._serialized_end=907
-  _globals['_OCCUPANCYSERIES']._serialized_start=909
-  _globals['_OCCUPANCYSERIES']._serialized_end=994
-  _globals['_OCCUPANCYSTEP']._serialized_start=997
-  _globals['_OCCUPANCYSTEP']._serialized_end=1274
-  _globals['_GETUNIQUEPERSONSREQUEST']._serialized_start=1277
-  _globals['_GETUNIQUEPERSONSREQUEST']._serialized_end=1509
-  _globals['_GETUNIQUEPERSONSRESPONSE']._serialized_start=1512
-  _globals['_GETUNIQUEPERSONSRESPONSE']._serialized_end=1727
-  _globals['_ZONEPERSONS']._serialized_start=1729
-  _globals['_ZONEPERSONS']._serialized_end=1776
-  _globals['_CAMERAPERSONS']._serialized_start=1778
-  _globals['_CAMERAPERSONS']._serialized_end=1829
-  _globals['_GETCROSSINGSREQUEST']._serialized_start=1832
-  _globals['_GETCROSSINGSREQUEST']._serialized_end=2062
-  _globals['_GETCROSSINGSRESPONSE']._serialized_start=2065
-  _globals['_GETCROSSINGSRESPONSE']._serialized_end=2246
-  _globals['_ZONECROSSINGS']._serialized_start=2248
-  _globals['_ZONECROSSINGS']._serialized_end=2362
-  _globals['_TRIPWIRECROSSINGS']._serialized_start=2364
-  _globals['_TRIPWIRECROSSINGS']._serialized_end=2450
-  _globals['_GETDWELLREQUEST']._serialized_start=2453
-  _globals['_GETDWELLREQUEST']._serialized_end=2743
-  _globals['_GETDWELLRESPONSE']._serialized_start=2746
-  _globals['_GETDWELLRESPONSE']._serialized_end=2876
-  _globals['_DWELLDISTRIBUTION']._serialized_start=2879
-  _globals['_DWELLDISTRIBUTION']._serialized_end=3153
-  _globals['_DWELLPERCENTILE']._serialized_start=3155
-  _globals['_DWELLPERCENTILE']._serialized_end=3234
-  _globals['_STREAMVISITSREQUEST']._serialized_start=3237
-  _globals['_STREAMVISITSREQUEST']._serialized_end=3464
-  _globals['_STREAMVISITSRESPONSE']._serialized_start=3466
-  _globals['_STREAMVISITSRESPONSE']._serialized_end=3581
-  _globals['_VISIT']._serialized_start=3584
-  _globals['_VISIT']._serialized_end=3743
+  _globals['_GETOCCUPANCYREQUEST']._serialized_start=161
+  _globals['_GETOCCUPANCYREQUEST']._serialized_end=295
+  _globals['_GETOCCUPANCYRESPONSE']._serialized_start=298
+  _globals['_GETOCCUPANCYRESPONSE']._serialized_end=540
+  _globals['_CAMERAOCCUPANCY']._serialized_start=542
+  _globals['_CAMERAOCCUPANCY']._serialized_end=595
+  _globals['_ZONEOCCUPANCY']._serialized_start=597
+  _globals['_ZONEOCCUPANCY']._serialized_end=646
+  _globals['_GETOCCUPANCYSERIESREQUEST']._serialized_start=649
+  _globals['_GETOCCUPANCYSERIESREQUEST']._serialized_end=924
+  _globals['_GETOCCUPANCYSERIESRESPONSE']._serialized_start=927
+  _globals['_GETOCCUPANCYSERIESRESPONSE']._serialized_end=1119
+  _globals['_CAMERAOCCUPANCYSERIES']._serialized_start=1121
+  _globals['_CAMERAOCCUPANCYSERIES']._serialized_end=1214
+  _globals['_OCCUPANCYSERIES']._serialized_start=1216
+  _globals['_OCCUPANCYSERIES']._serialized_end=1301
+  _globals['_OCCUPANCYSTEP']._serialized_start=1304
+  _globals['_OCCUPANCYSTEP']._serialized_end=1581
+  _globals['_GETUNIQUEPERSONSREQUEST']._serialized_start=1584
+  _globals['_GETUNIQUEPERSONSREQUEST']._serialized_end=1816
+  _globals['_GETUNIQUEPERSONSRESPONSE']._serialized_start=1819
+  _globals['_GETUNIQUEPERSONSRESPONSE']._serialized_end=2034
+  _globals['_ZONEPERSONS']._serialized_start=2036
+  _globals['_ZONEPERSONS']._serialized_end=2083
+  _globals['_CAMERAPERSONS']._serialized_start=2085
+  _globals['_CAMERAPERSONS']._serialized_end=2136
+  _globals['_GETCROSSINGSREQUEST']._serialized_start=2139
+  _globals['_GETCROSSINGSREQUEST']._serialized_end=2369
+  _globals['_GETCROSSINGSRESPONSE']._serialized_start=2372
+  _globals['_GETCROSSINGSRESPONSE']._serialized_end=2553
+  _globals['_ZONECROSSINGS']._serialized_start=2555
+  _globals['_ZONECROSSINGS']._serialized_end=2669
+  _globals['_TRIPWIRECROSSINGS']._serialized_start=2671
+  _globals['_TRIPWIRECROSSINGS']._serialized_end=2757
+  _globals['_GETDWELLREQUEST']._serialized_start=2760
+  _globals['_GETDWELLREQUEST']._serialized_end=3070
+  _globals['_GETDWELLRESPONSE']._serialized_start=3073
+  _globals['_GETDWELLRESPONSE']._serialized_end=3254
+  _globals['_CAMERADWELL']._serialized_start=3256
+  _globals['_CAMERADWELL']._serialized_end=3350
+  _globals['_DWELLDISTRIBUTION']._serialized_start=3353
+  _globals['_DWELLDISTRIBUTION']._serialized_end=3627
+  _globals['_DWELLPERCENTILE']._serialized_start=3629
+  _globals['_DWELLPERCENTILE']._serialized_end=3708
+  _globals['_STREAMVISITSREQUEST']._serialized_start=3711
+  _globals['_STREAMVISITSREQUEST']._serialized_end=3938
+  _globals['_STREAMVISITSRESPONSE']._serialized_start=3940
+  _globals['_STREAMVISITSRESPONSE']._serialized_end=4055
+  _globals['_VISIT']._serialized_start=4058
+  _globals['_VISIT']._serialized_end=4217
 # @@protoc_insertion_point(module_scope)

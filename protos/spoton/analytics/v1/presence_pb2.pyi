@@ -31,6 +31,7 @@ class GetOccupancyRequest(_message.Message):
     TIMELINE_IDS_FIELD_NUMBER: _builtins.int
     ZONE_IDS_FIELD_NUMBER: _builtins.int
     INCLUDE_PROVISIONAL_FIELD_NUMBER: _builtins.int
+    CAMERA_IDS_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
     include_provisional: _builtins.bool
@@ -43,6 +44,10 @@ class GetOccupancyRequest(_message.Message):
     def zone_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Zones to count in, at most 200. Empty means all that there are now."""
 
+    @_builtins.property
+    def camera_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Cameras to count at, at most 200. Empty means none."""
+
     def __init__(
         self,
         *,
@@ -50,10 +55,11 @@ class GetOccupancyRequest(_message.Message):
         timeline_ids: _abc.Iterable[_builtins.str] | None = ...,
         zone_ids: _abc.Iterable[_builtins.str] | None = ...,
         include_provisional: _builtins.bool = ...,
+        camera_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["environment_id", b"environment_id", "include_provisional", b"include_provisional", "timeline_ids", b"timeline_ids", "zone_ids", b"zone_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_ids", b"camera_ids", "environment_id", b"environment_id", "include_provisional", b"include_provisional", "timeline_ids", b"timeline_ids", "zone_ids", b"zone_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -72,6 +78,7 @@ class GetOccupancyResponse(_message.Message):
     PERSONS_FIELD_NUMBER: _builtins.int
     ZONES_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
+    CAMERAS_FIELD_NUMBER: _builtins.int
     persons: _builtins.int
     """Persons in the environment, in or outside zones: last seen at that capture
     time or within the absence limit before it. Range: >= 0.
@@ -90,6 +97,13 @@ class GetOccupancyResponse(_message.Message):
     def coverage(self) -> _coverage_pb2.Coverage:
         """How complete the answer is."""
 
+    @_builtins.property
+    def cameras(self) -> _containers.RepeatedCompositeFieldContainer[Global___CameraOccupancy]:
+        """Those of them whom the camera saw at that capture time or within the absence
+        limit before it, for each camera asked for, by camera_id, also where there
+        are none. A person seen by two cameras counts at both, and once in persons.
+        """
+
     def __init__(
         self,
         *,
@@ -97,14 +111,41 @@ class GetOccupancyResponse(_message.Message):
         persons: _builtins.int = ...,
         zones: _abc.Iterable[Global___ZoneOccupancy] | None = ...,
         coverage: _coverage_pb2.Coverage | None = ...,
+        cameras: _abc.Iterable[Global___CameraOccupancy] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "coverage", b"coverage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "coverage", b"coverage", "persons", b"persons", "zones", b"zones"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "cameras", b"cameras", "coverage", b"coverage", "persons", b"persons", "zones", b"zones"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetOccupancyResponse: _TypeAlias = GetOccupancyResponse  # noqa: Y015
+
+@_typing.final
+class CameraOccupancy(_message.Message):
+    """Who is before a camera now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMERA_ID_FIELD_NUMBER: _builtins.int
+    PERSONS_FIELD_NUMBER: _builtins.int
+    camera_id: _builtins.str
+    """Camera."""
+    persons: _builtins.int
+    """Persons. Range: >= 0."""
+    def __init__(
+        self,
+        *,
+        camera_id: _builtins.str = ...,
+        persons: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "persons", b"persons"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CameraOccupancy: _TypeAlias = CameraOccupancy  # noqa: Y015
 
 @_typing.final
 class ZoneOccupancy(_message.Message):
@@ -145,6 +186,7 @@ class GetOccupancySeriesRequest(_message.Message):
     TIMELINE_IDS_FIELD_NUMBER: _builtins.int
     ZONE_IDS_FIELD_NUMBER: _builtins.int
     INCLUDE_PROVISIONAL_FIELD_NUMBER: _builtins.int
+    CAMERA_IDS_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
     include_provisional: _builtins.bool
@@ -170,8 +212,12 @@ class GetOccupancySeriesRequest(_message.Message):
     @_builtins.property
     def zone_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Zones to count in, at most 200. Empty means all that there are now. At most
-        100,000 steps, all zones together.
+        100,000 steps, all zones and cameras together.
         """
+
+    @_builtins.property
+    def camera_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Cameras to count at, at most 200. Empty means none."""
 
     def __init__(
         self,
@@ -183,10 +229,11 @@ class GetOccupancySeriesRequest(_message.Message):
         timeline_ids: _abc.Iterable[_builtins.str] | None = ...,
         zone_ids: _abc.Iterable[_builtins.str] | None = ...,
         include_provisional: _builtins.bool = ...,
+        camera_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time", "step", b"step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "environment_id", b"environment_id", "include_provisional", b"include_provisional", "start_time", b"start_time", "step", b"step", "timeline_ids", b"timeline_ids", "zone_ids", b"zone_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_ids", b"camera_ids", "end_time", b"end_time", "environment_id", b"environment_id", "include_provisional", b"include_provisional", "start_time", b"start_time", "step", b"step", "timeline_ids", b"timeline_ids", "zone_ids", b"zone_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -200,6 +247,7 @@ class GetOccupancySeriesResponse(_message.Message):
 
     SERIES_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
+    CAMERAS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___OccupancySeries]:
         """The environment first, then each zone by zone_id."""
@@ -208,19 +256,54 @@ class GetOccupancySeriesResponse(_message.Message):
     def coverage(self) -> _coverage_pb2.Coverage:
         """How complete the answer is."""
 
+    @_builtins.property
+    def cameras(self) -> _containers.RepeatedCompositeFieldContainer[Global___CameraOccupancySeries]:
+        """Each camera asked for, by camera_id, also one that saw nobody."""
+
     def __init__(
         self,
         *,
         series: _abc.Iterable[Global___OccupancySeries] | None = ...,
         coverage: _coverage_pb2.Coverage | None = ...,
+        cameras: _abc.Iterable[Global___CameraOccupancySeries] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "series", b"series"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cameras", b"cameras", "coverage", b"coverage", "series", b"series"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetOccupancySeriesResponse: _TypeAlias = GetOccupancySeriesResponse  # noqa: Y015
+
+@_typing.final
+class CameraOccupancySeries(_message.Message):
+    """Occupancy before one camera over time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMERA_ID_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    camera_id: _builtins.str
+    """Camera."""
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___OccupancyStep]:
+        """Every step of the range, in order, of appearances before the camera in
+        place of presences. A person seen by two cameras counts at both.
+        """
+
+    def __init__(
+        self,
+        *,
+        camera_id: _builtins.str = ...,
+        steps: _abc.Iterable[Global___OccupancyStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CameraOccupancySeries: _TypeAlias = CameraOccupancySeries  # noqa: Y015
 
 @_typing.final
 class OccupancySeries(_message.Message):
@@ -650,6 +733,7 @@ class GetDwellRequest(_message.Message):
     BIN_WIDTH_FIELD_NUMBER: _builtins.int
     BIN_COUNT_FIELD_NUMBER: _builtins.int
     PERCENTILES_FIELD_NUMBER: _builtins.int
+    CAMERA_IDS_FIELD_NUMBER: _builtins.int
     environment_id: _builtins.str
     """Environment."""
     include_provisional: _builtins.bool
@@ -684,6 +768,10 @@ class GetDwellRequest(_message.Message):
         75, 90 and 95.
         """
 
+    @_builtins.property
+    def camera_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Cameras to count at, at most 200. Empty means none."""
+
     def __init__(
         self,
         *,
@@ -696,10 +784,11 @@ class GetDwellRequest(_message.Message):
         bin_width: _duration_pb2.Duration | None = ...,
         bin_count: _builtins.int = ...,
         percentiles: _abc.Iterable[_builtins.float] | None = ...,
+        camera_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bin_width", b"bin_width", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bin_count", b"bin_count", "bin_width", b"bin_width", "end_time", b"end_time", "environment_id", b"environment_id", "include_provisional", b"include_provisional", "percentiles", b"percentiles", "start_time", b"start_time", "timeline_ids", b"timeline_ids", "zone_ids", b"zone_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bin_count", b"bin_count", "bin_width", b"bin_width", "camera_ids", b"camera_ids", "end_time", b"end_time", "environment_id", b"environment_id", "include_provisional", b"include_provisional", "percentiles", b"percentiles", "start_time", b"start_time", "timeline_ids", b"timeline_ids", "zone_ids", b"zone_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -713,6 +802,7 @@ class GetDwellResponse(_message.Message):
 
     DISTRIBUTIONS_FIELD_NUMBER: _builtins.int
     COVERAGE_FIELD_NUMBER: _builtins.int
+    CAMERAS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def distributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DwellDistribution]:
         """The environment first, then each zone asked for by zone_id, also where
@@ -723,19 +813,54 @@ class GetDwellResponse(_message.Message):
     def coverage(self) -> _coverage_pb2.Coverage:
         """How complete the answer is."""
 
+    @_builtins.property
+    def cameras(self) -> _containers.RepeatedCompositeFieldContainer[Global___CameraDwell]:
+        """Each camera asked for, by camera_id, also one that saw nobody."""
+
     def __init__(
         self,
         *,
         distributions: _abc.Iterable[Global___DwellDistribution] | None = ...,
         coverage: _coverage_pb2.Coverage | None = ...,
+        cameras: _abc.Iterable[Global___CameraDwell] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coverage", b"coverage", "distributions", b"distributions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cameras", b"cameras", "coverage", b"coverage", "distributions", b"distributions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetDwellResponse: _TypeAlias = GetDwellResponse  # noqa: Y015
+
+@_typing.final
+class CameraDwell(_message.Message):
+    """How long persons were before a camera."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMERA_ID_FIELD_NUMBER: _builtins.int
+    DISTRIBUTION_FIELD_NUMBER: _builtins.int
+    camera_id: _builtins.str
+    """Camera."""
+    @_builtins.property
+    def distribution(self) -> Global___DwellDistribution:
+        """Durations of appearances before the camera in place of visits; its zone_id
+        is empty.
+        """
+
+    def __init__(
+        self,
+        *,
+        camera_id: _builtins.str = ...,
+        distribution: Global___DwellDistribution | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["distribution", b"distribution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "distribution", b"distribution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CameraDwell: _TypeAlias = CameraDwell  # noqa: Y015
 
 @_typing.final
 class DwellDistribution(_message.Message):

@@ -81,6 +81,49 @@ _PRESENT_IN = f"""
     FROM present JOIN visits USING (stay_id, end_time)
     WHERE zone_key = ANY(%(zones)s) AND went = 'inside'
 """
+_AGAIN = """
+    SELECT earlier.timeline_id, earlier.pass,
+        range_agg(tstzrange(later.start_time, later.end_time)) AS again
+    FROM passes earlier
+    JOIN passes later USING (environment_id, timeline_id)
+    WHERE environment_id = %(environment)s AND later.pass > earlier.pass
+    GROUP BY earlier.timeline_id, earlier.pass
+"""
+# Not `hidden`: what a camera saw of another identity of the person counts for it, and
+# joins with the rest. Only what was read again does not count.
+_APPEARANCES = f"""
+    WITH stay AS ({_STAYS.replace("hidden", "timeline_id, pass")}),
+    read_again AS ({_AGAIN}), appearance AS (
+        SELECT person_id, array_position(%(cameras)s::text[], camera_id) - 1 AS camera,
+            appearances.start_time, appearances.end_time,
+            coalesce(again, '{{}}') AS again
+        FROM stay JOIN appearances USING (stay_id)
+        LEFT JOIN read_again USING (timeline_id, pass)
+        WHERE camera_id = ANY(%(cameras)s)
+    )
+    SELECT person_id, camera::bigint, start_time, end_time FROM appearance
+    WHERE again = '{{}}' OR (start_time = end_time AND NOT again @> start_time)
+    UNION ALL
+    SELECT person_id, camera::bigint, lower(part), upper(part)
+    FROM appearance,
+        unnest(tstzmultirange(tstzrange(start_time, end_time)) - again) AS part
+    WHERE again <> '{{}}'
+"""
+_PRESENT_BY = f"""
+    WITH going_on AS (
+        SELECT timeline_id, max(last_capture_time) AS as_of {_RUNNING}
+    ), latest AS (
+        SELECT timeline_id, max(pass) AS pass FROM passes
+        WHERE environment_id = %(environment)s GROUP BY timeline_id
+    )
+    SELECT DISTINCT person_id,
+        (array_position(%(cameras)s::text[], appearances.camera_id) - 1)::bigint
+    FROM stays JOIN going_on USING (timeline_id) JOIN latest USING (timeline_id, pass)
+    JOIN appearances USING (stay_id)
+    WHERE environment_id = %(environment)s AND stays.end_time >= %(since)s
+        AND appearances.end_time >= as_of - %(gap)s * interval '1 microsecond'
+        AND appearances.camera_id = ANY(%(cameras)s)
+"""
 _CAMERAS = f"""
     SELECT camera_id, array_agg(DISTINCT persons.person_id)
     FROM tracks
@@ -137,6 +180,21 @@ class People(Section):
             gap_us=self._gap_us,
         )
 
+    async def appearances(
+        self, scope: Scope, span: Span, camera_ids: tuple[str, ...]
+    ) -> Intervals:
+        """Return appearances of stays as `seen` takes them, by index of the camera."""
+        looked = Span(span.start_us, span.end_us + self._gap_us)
+        found = await self._columns(
+            _APPEARANCES,
+            scoped(scope, looked, cameras=list(camera_ids)),
+            person="integer",
+            camera="integer",
+            start="time",
+            end="time",
+        )
+        return Intervals(found["person"], found["camera"], found["start"], found["end"])
+
     async def final(self, scope: Scope, person_ids: IntArray) -> IntArray:
         """Return who of some persons ever became final, ascending."""
         if not len(person_ids):
@@ -145,19 +203,22 @@ class People(Section):
         found = await self._columns(_FINAL, parameters, person="integer")
         return found["person"]
 
-    async def present(self, scope: Scope, zones: NamedBorders) -> Present:
+    async def present(
+        self, scope: Scope, zones: NamedBorders, camera_ids: tuple[str, ...]
+    ) -> Present:
         """Return who is present now."""
         place = zones.place()
         going_on = await self._columns(_GOING_ON, scoped(scope), as_of="time")
         as_of_us = going_on["as_of"]
         if not len(as_of_us):
             nobody = np.zeros(0, np.int64)
-            return Present(None, nobody, (nobody, nobody))
+            return Present(None, nobody, (nobody, nobody), (nobody, nobody))
         parameters = scoped(
             scope,
             gap=self._gap_us,
             since=to_time(int(as_of_us.min()) - self._gap_us),
             zones=list(place),
+            cameras=list(camera_ids),
         )
         persons = await self._columns(
             f"SELECT person_id FROM ({_PRESENT}) AS present",
@@ -167,10 +228,14 @@ class People(Section):
         inside = await self._columns(
             _PRESENT_IN, parameters, person="integer", zone="integer"
         )
+        seen = await self._columns(
+            _PRESENT_BY, parameters, person="integer", camera="integer"
+        )
         return Present(
             as_of_us=int(as_of_us.max()),
             person_ids=persons["person"],
             zones=(inside["person"], _places(inside["zone"], place)),
+            cameras=(seen["person"], seen["camera"]),
         )
 
     async def sightings_by_camera(

@@ -41,9 +41,17 @@ class Intervals:
         """Return those of one place."""
         return self[self.place == place]
 
+    def of(self, person_ids: IntArray) -> "Intervals":
+        """Return those of some persons."""
+        return self[np.isin(self.person_id, person_ids)]
+
     def touching(self, span: Span) -> "Intervals":
         """Return those that have a moment in a range."""
         return self[(self.start_us < span.end_us) & (self.end_us >= span.start_us)]
+
+
+NOWHERE = Intervals(*(np.zeros(0, np.int64),) * 4)
+"""No interval at all."""
 
 
 def joined(intervals: Intervals, tolerance_us: int = 0) -> Intervals:
