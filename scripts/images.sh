@@ -34,9 +34,9 @@ python3 -m pip config list 2>/dev/null | sed -n "s/^global\.\([a-z-]*\)='\(.*\)'
 mount "$settings/pip.conf" /etc/pip.conf
 mount /etc/uv/uv.toml /etc/uv/uv.toml
 mount /etc/ssl/certs /etc/ssl/certs
-# Folders of packages on this machine that those settings name.
-for folder in $(grep -o '/[A-Za-z0-9/._-]*' "$settings/options" | sort -u); do
-    [ ! -d "$folder" ] || mount "$folder" "$folder"
+# Files and folders of this machine that those settings name.
+for named in $(sed 's,[a-z]*://,,g' "$settings/options" | grep -o '/[A-Za-z0-9/._-]*' | sort -u); do
+    mount "$named" "$named"
 done
 
 # usage: build SERVICE[-VARIANT]
