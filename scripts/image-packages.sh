@@ -5,6 +5,10 @@
 set -eu
 name=$1
 
+# uv brings authorities of its own; those that this machine trusts are meant.
+authorities=/etc/ssl/certs/ca-certificates.crt
+if [ -e $authorities ]; then export SSL_CERT_FILE=$authorities; fi
+
 python3 -m venv /tmp/tools
 /tmp/tools/bin/pip install --quiet --require-hashes -r requirements/uv.txt
 install() { /tmp/tools/bin/uv pip install --quiet --compile-bytecode --require-hashes "$@"; }
