@@ -1,7 +1,7 @@
 """Bring the schema to the newest version, and end.
 
-`python -m services.analytics.migrate`, for a Kubernetes Job. A service that starts does the
-same first, under the same lock.
+`python -m services.analytics.migrate` is for a Kubernetes Job. A service that starts
+does the same first, under the same lock.
 """
 
 import sys

@@ -38,9 +38,7 @@ class Watched(dict[str, str]):
         return super().__contains__(key)
 
 
-def _variables(
-    overlay: Overlay, container: Object, secrets: Path
-) -> dict[str, str]:
+def _variables(overlay: Overlay, container: Object, secrets: Path) -> dict[str, str]:
     """Return what a container's environment is, secrets in files of this machine."""
     variables: dict[str, str] = {}
     for source in container.get("envFrom", []):
@@ -82,7 +80,9 @@ def test_every_variable_is_read(
         with monkeypatch.context() as patched:
             patched.setattr(os, "environ", variables)
             _load(name, variables)
-        unread = {one for one in variables if one.startswith("SPOTON_")} - variables.read
+        unread = {
+            one for one in variables if one.startswith("SPOTON_")
+        } - variables.read
         assert not unread, f"{overlay.name}: {name} does not read {sorted(unread)}"
 
 
