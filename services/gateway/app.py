@@ -16,8 +16,16 @@ from services.gateway.authentication import (
     Validity,
 )
 from services.gateway.cors import ORIGINS, answer_preflights
-from services.gateway.documentation import add_documentation
+from services.gateway.documentation import DOCUMENTATION_PATHS, add_documentation
 from services.gateway.idempotency import KeptAnswers
+from services.gateway.limits.admission import (
+    LIMITER,
+    LOGIN_PATHS,
+    admission,
+    show_standing,
+)
+from services.gateway.limits.client_address import Network
+from services.gateway.limits.limiter import Limiter
 from services.gateway.openapi.document import document
 from services.gateway.request_context import add_headers, tell_failures
 from services.gateway.sockets import OPEN, close_all
@@ -32,6 +40,10 @@ from services.gateway.transcoder.unary import Deadlines, Unary
 
 DOCUMENTED: web.AppKey[dict[str, dict[str, Any]]] = web.AppKey("documented", dict)
 """By path: OpenAPI path items of routes that are written by hand."""
+
+PUBLIC_KEYS = "/.well-known/jwks.json"
+UNCOUNTED = DOCUMENTATION_PATHS | {PUBLIC_KEYS}
+"""Paths that answer what is at hand, to everybody, and are not counted."""
 
 Extension = Callable[[web.Application], None]
 """Adds routes that are written by hand, and describes them in `DOCUMENTED`.
@@ -52,7 +64,9 @@ class Ports:
         audit: Keeps what must be recorded.
         kept: Answers of creations.
         deadlines: Of unary calls.
+        limiter: Counts requests.
         origins: Origins whose pages may use the gateway.
+        trusted_proxies: Networks of proxies that are believed.
     """
 
     peers: Peers
@@ -62,7 +76,9 @@ class Ports:
     audit: AuditLog
     kept: KeptAnswers
     deadlines: Deadlines
+    limiter: Limiter
     origins: frozenset[str] = frozenset()
+    trusted_proxies: tuple[Network, ...] = ()
 
 
 def build_app(
@@ -79,7 +95,10 @@ def build_app(
         BadRoute: The protos have a route that cannot be served.
         RouteConflict: Two of their routes answer the same requests.
     """
-    app = web.Application(middlewares=[tell_failures, answer_preflights])
+    counting = admission(ports.trusted_proxies, UNCOUNTED)
+    app = web.Application(middlewares=[tell_failures, counting, answer_preflights])
+    app[LIMITER] = ports.limiter
+    app[LOGIN_PATHS] = set()
     app[ORIGINS] = ports.origins
     documented: dict[str, dict[str, Any]] = {}
     app[DOCUMENTED] = documented
@@ -87,14 +106,15 @@ def build_app(
     app.on_shutdown.append(close_all)
     app[AUTHENTICATOR] = ports.authenticator
     app[TICKETS] = ports.tickets
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.extend((add_headers, show_standing))
     for extend in extensions:
         extend(app)
     routes = all_routes(api)
     described = document(api, routes, ports.deadlines, documented)
     add_documentation(app, described)
-    answer = _endpoint(routes, ports).answer
-    app.router.add_route("*", r"/{path:[\s\S]*}", answer)
+    endpoint = _endpoint(routes, ports)
+    app.router.add_route("*", r"/{path:[\s\S]*}", endpoint.answer)
+    app.on_cleanup.append(endpoint.finish)
     return app
 
 

@@ -16,6 +16,7 @@ from aiohttp import WSMsgType, hdrs, web
 from services.common.caller import Caller
 from services.common.errors import Unauthenticated, Unavailable
 from services.common.tasks import end_tasks
+from services.gateway.limits.client_address import remote_address
 
 FIRST_MESSAGE_S = 10.0
 """How long a WebSocket may take to say who it is, seconds."""
@@ -98,7 +99,7 @@ async def authenticate_request(request: web.Request) -> Caller:
     caller = await request.config_dict[AUTHENTICATOR].authenticate(
         bearer_token(request)
     )
-    return dataclasses.replace(caller, address=request.remote or "")
+    return dataclasses.replace(caller, address=remote_address(request))
 
 
 def bearer_token(request: web.Request) -> str:
@@ -138,7 +139,7 @@ async def authenticate_websocket(
         caller = await request.config_dict[TICKETS].redeem(secret)
     else:
         caller = await request.config_dict[AUTHENTICATOR].authenticate(secret)
-    return dataclasses.replace(caller, address=request.remote or "")
+    return dataclasses.replace(caller, address=remote_address(request))
 
 
 @contextlib.asynccontextmanager

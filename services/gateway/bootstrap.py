@@ -26,13 +26,16 @@ from services.gateway.accounts.access import (
     StoredAudit,
 )
 from services.gateway.accounts.bootstrap import open_accounts
-from services.gateway.accounts.http import AuthRoutes, add_routes
+from services.gateway.accounts.http import AUTH_PATHS, AuthRoutes, add_routes
 from services.gateway.accounts.http_described import PATH_ITEMS
 from services.gateway.app import DOCUMENTED, Ports, build_app
 from services.gateway.config import OWN_AUDIENCES, GatewayConfig
 from services.gateway.health import Readiness, health_app
 from services.gateway.http_server import serving
 from services.gateway.idempotency import KeptAnswers
+from services.gateway.limits.admission import LOGIN_PATHS
+from services.gateway.limits.limiter import Limiter
+from services.gateway.limits.viewers import Viewers
 from services.gateway.live.pipeline_source import PipelineSource
 from services.gateway.live.routes import live_routes
 from services.gateway.live.tickets import RedisTickets
@@ -98,7 +101,9 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[str]:
             audit=StoredAudit(auditing),
             kept=kept,
             deadlines=Deadlines(config.timeout_s, config.most_timeout_s),
+            limiter=Limiter(redis, config.redis_url, config.limits),
             origins=config.cors_origins,
+            trusted_proxies=config.trusted_proxies,
         )
         readiness = Readiness(
             stores={"redis": redis_probe(redis), "postgres": postgres_probe(pool)},
@@ -124,6 +129,7 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[str]:
                     credentials,
                     tickets,
                     ports.audit,
+                    Viewers(redis, config.most_viewers),
                 ),
             ],
         )
@@ -148,6 +154,7 @@ def _add_accounts(app: web.Application, *, routes: AuthRoutes) -> None:
     """Add the routes of accounts, and what describes them."""
     add_routes(app, routes)
     app[DOCUMENTED].update(PATH_ITEMS)
+    app[LOGIN_PATHS].update(AUTH_PATHS)
 
 
 async def _serve_when(ready: "asyncio.Future[None]", health: Health) -> None:

@@ -7,6 +7,11 @@ from urllib.parse import urlsplit
 from services.common.environ import ConfigError, Environ
 from services.common.grpc_server import ServerSettings
 from services.gateway.accounts.config import AccountsConfig, accounts_from_environ
+from services.gateway.limits.client_address import (
+    Network,
+    trusted_proxies_from_environ,
+)
+from services.gateway.limits.policy import Policies, policies_from_environ
 from services.gateway.transcoder.api import shipped_api
 
 DEFAULT_PORT = 7107
@@ -39,6 +44,9 @@ class GatewayConfig:
         timeout_s: Deadline of a unary call that names none, seconds.
         most_timeout_s: Longest deadline that a caller may ask for, seconds.
         accounts: Of accounts and tokens.
+        limits: How often callers may ask.
+        trusted_proxies: Networks of proxies that are believed.
+        most_viewers: Who may watch an environment at once.
     """
 
     server: ServerSettings
@@ -50,6 +58,9 @@ class GatewayConfig:
     timeout_s: float
     most_timeout_s: float
     accounts: AccountsConfig
+    limits: Policies
+    trusted_proxies: tuple[Network, ...]
+    most_viewers: int
 
 
 def config_from_environ(environ: Environ) -> GatewayConfig:
@@ -70,6 +81,9 @@ def config_from_environ(environ: Environ) -> GatewayConfig:
         timeout_s=environ.number("TIMEOUT_S", 30.0, least=0.1, most=most_timeout_s),
         most_timeout_s=most_timeout_s,
         accounts=accounts_from_environ(environ),
+        limits=policies_from_environ(environ),
+        trusted_proxies=trusted_proxies_from_environ(environ),
+        most_viewers=environ.integer("MAX_VIEWERS", 1000, least=1, most=100_000),
     )
 
 

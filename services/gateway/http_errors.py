@@ -16,6 +16,7 @@ from grpc import aio
 from services.common.errors import SpotOnError
 from services.common.grpc_errors import status_from_error
 from services.gateway.json_text import json_bytes
+from services.gateway.limits.policy import LimitReached
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -104,7 +105,10 @@ def problem_response(error: Exception, request_id: str) -> web.Response:
     if isinstance(error, web.HTTPException):
         status = HTTPStatus(error.status)
         return _plain_problem(status, status.description, request_id, {})
-    return status_problem(known_status(error, request_id), request_id)
+    response = status_problem(known_status(error, request_id), request_id)
+    if isinstance(error, LimitReached):
+        response.headers.update(error.fields())
+    return response
 
 
 def known_status(error: Exception, request_id: str) -> status_pb2.Status:

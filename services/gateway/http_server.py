@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from services.gateway.http_errors import HttpProblem, problem_response
-from services.gateway.request_context import new_request_id
+from services.gateway.request_context import add_safe_headers, new_request_id
 
 HEADERS_S = 10.0
 """How long the head of a request may take, seconds: a slow one is cut off."""
@@ -98,6 +98,7 @@ class _Connection(RequestHandler):
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             error = exc if isinstance(exc, Exception) else RuntimeError(message)
         response = problem_response(error, request_id)
+        add_safe_headers(response, request_id)
         response.force_close()
         return response
 

@@ -74,9 +74,14 @@ def new_request_id() -> str:
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add the request's id and the headers that browsers go by."""
-    response.headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID, "")
-    response.headers[hdrs.SERVER] = "spoton"
+    add_safe_headers(response, request.get(REQUEST_ID, ""))
     response.headers.update(cors_headers(request))
+
+
+def add_safe_headers(response: web.StreamResponse, request_id: str) -> None:
+    """Add the headers that every answer has, whoever asks."""
+    response.headers[REQUEST_ID_HEADER] = request_id
+    response.headers[hdrs.SERVER] = "spoton"
     for name, value in _SAFE_HEADERS.items():
         response.headers.setdefault(name, value)
 
@@ -127,7 +132,23 @@ async def read_body(request: web.Request, most_bytes: int) -> bytes:
     """Return the body of a request; a large, compressed or foreign one is refused.
 
     Raises:
-        HttpProblem: It is larger than `most_bytes`, compressed, or no JSON by its type.
+        HttpProblem: It is larger than `most_bytes`, compressed, too slow, or no JSON by
+            its type.
+    """
+    body = await read_any_body(request, most_bytes)
+    if body and not _is_json(request.content_type):
+        raise HttpProblem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "the body must have the Content-Type application/json",
+        )
+    return body
+
+
+async def read_any_body(request: web.Request, most_bytes: int) -> bytes:
+    """Return the body of a request, whatever its type.
+
+    Raises:
+        HttpProblem: It is larger than `most_bytes`, compressed, or too slow.
     """
     if not request.can_read_body:
         return b""
@@ -144,11 +165,6 @@ async def read_body(request: web.Request, most_bytes: int) -> bytes:
     except TimeoutError:
         problem = f"the body did not come within {BODY_S:.0f} s"
         raise HttpProblem(HTTPStatus.REQUEST_TIMEOUT, problem) from None
-    if body and not _is_json(request.content_type):
-        raise HttpProblem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "the body must have the Content-Type application/json",
-        )
     return bytes(body)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import math
 import random
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from grpc import aio
 from threadpoolctl import threadpool_limits
 
-from services.common.caller import EVERY_ENVIRONMENT, Caller, CallerKind
+from services.common.auth import current_caller
 from services.common.device_watch import DeviceReport
 from services.common.devices import DeviceWatch, Fallback
 from services.common.drain import DrainSignal
@@ -214,7 +213,7 @@ async def wired(
             fits,
             make_writer,
             associations.choose,
-            _anybody,
+            current_caller,
             drain,
             window=config.window,
             max_pixels=config.max_image_pixels,
@@ -314,12 +313,6 @@ def _make_writer(
         ),
         store_patience_s=config.store_patience_s,
     )
-
-
-def _anybody() -> Caller:
-    """Return who calls: until accounts exist, anybody on this machine may search."""
-    grants = {EVERY_ENVIRONMENT: frozenset({"identities:search"})}
-    return Caller("loopback", "", CallerKind.SERVICE, grants, math.inf)
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterable
 from uuid import UUID
 
+import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
+from numpy.typing import NDArray
 
 from services.common.convert import (
     boxes_from_proto,
@@ -122,7 +124,7 @@ def _camera_from_proto(
         _sighting_from_proto(
             track,
             camera_id,
-            float(box[3] - box[1]),
+            box,
             model,
             f"{field}.tracks[{index}]",
         )
@@ -143,7 +145,7 @@ def _camera_from_proto(
 def _sighting_from_proto(
     track: reid_pb2.TrackObservation,
     camera_id: CameraId,
-    height_px: float,
+    box_px: NDArray[np.floating],
     model: AppearanceModel,
     field: str,
 ) -> Sighting:
@@ -157,12 +159,16 @@ def _sighting_from_proto(
         fix = _fix_from_proto(track.position, f"{field}.position")
     return Sighting(
         key=TrackKey(camera_id, TrackId(track.track_id)),
-        height_px=height_px,
+        height_px=float(box_px[3] - box_px[1]),
         score=_share(track.score, f"{field}.score"),
         coasted=track.coasted,
         occlusion=_share(track.occlusion, f"{field}.occlusion"),
         fix=fix,
         vector=vector,
+        centre_px=(
+            float(box_px[0] + box_px[2]) / 2,
+            float(box_px[1] + box_px[3]) / 2,
+        ),
     )
 
 

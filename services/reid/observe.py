@@ -41,6 +41,12 @@ TICKS = Counter(
     "Ticks, by outcome: associated, repeated, refused.",
     ("outcome",),
 )
+SUSPICIONS = Gauge(
+    "spoton_reid_suspicions",
+    "1 while something seems wrong: embedder_tells_nothing, floors_disagree, "
+    "clocks_disagree, camera_repeats.",
+    ("environment", "kind", "subject"),
+)
 EMBEDDINGS_WANTED = Counter(
     "spoton_reid_embeddings_wanted_total",
     "Tracks whose appearance was asked for before a tick was decided.",

@@ -27,6 +27,7 @@ from spoton.tracker.v1 import tracker_pb2, tracker_pb2_grpc
 from stack.ports import free_ports
 from stack.stores.postgres import Postgres
 from stack.stores.process import StoreProcess
+from stack.stores.valkey import Valkey
 from tests.bench.gateway_arms import TOKEN, running_arm
 from tests.bench.machine import this_machine
 from tests.bench.statistics import Spread, percentile_ms, spread
@@ -157,15 +158,16 @@ async def _arms() -> AsyncIterator[Arms]:
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (port,) = free_ports(1)
-        postgres = Postgres(folder / "postgres", port, secrets.token_hex(16))
-        process = StoreProcess(postgres)
-        await asyncio.to_thread(process.start)
-        stack.callback(process.stop)
+        postgres_port, valkey_port = free_ports(2)
+        postgres = Postgres(folder / "postgres", postgres_port, secrets.token_hex(16))
+        valkey = Valkey(folder / "valkey", valkey_port, secrets.token_hex(16))
+        for process in (StoreProcess(postgres), StoreProcess(valkey)):
+            await asyncio.to_thread(process.start)
+            stack.callback(process.stop)
         mapper_address, tracker_address = await enter(
             running_arm("services", postgres.dsn())
         )
-        addresses = (mapper_address, tracker_address)
+        addresses = (mapper_address, tracker_address, valkey.url)
         (gateway,) = await enter(running_arm("gateway", *addresses))
         (empty,) = await enter(running_arm("empty"))
         mapper = mapper_pb2_grpc.MapperServiceStub(

@@ -28,19 +28,18 @@ from services.mapper.bootstrap import open_mapper
 from services.tracker import bootstrap as tracker_bootstrap
 from services.tracker.config import config_from_environ
 from tests.fakes.gateway import KeptAudit, KnownCallers, caller
+from tests.fakes.limits import limiter_on
 
 TOKEN = "bench-token"  # noqa: S105 - opens nothing but this measurement.
-NO_REDIS = "redis://127.0.0.1:1"
-"""Nothing that is measured asks for Redis."""
 
 
-async def gateway(mapper: str, tracker: str) -> None:
-    """Serve the gateway before a mapper and a tracker."""
+async def gateway(mapper: str, tracker: str, redis_url: str) -> None:
+    """Serve the gateway before a mapper and a tracker, counting in Redis."""
     api = shipped_api()
     scopes = frozenset(rpc.required_scope for rpc in api.rpcs)
     callers = KnownCallers({TOKEN: caller("bench", {EVERY_ENVIRONMENT: scopes})})
     async with (
-        open_redis(NO_REDIS) as redis,
+        open_redis(redis_url) as redis,
         open_channels({"mapper": mapper, "tracker": tracker}) as channels,
     ):
         ports = Ports(
@@ -51,6 +50,7 @@ async def gateway(mapper: str, tracker: str) -> None:
             audit=KeptAudit(),
             kept=KeptAnswers(redis),
             deadlines=Deadlines(30.0, 60.0),
+            limiter=limiter_on(redis),
         )
         async with serving(build_app(api, ports), "127.0.0.1:0") as address:
             await _stay(address)

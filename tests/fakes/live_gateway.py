@@ -28,6 +28,7 @@ from services.gateway.transcoder.peers import Peers
 from services.gateway.transcoder.unary import Deadlines
 from spoton.common.v1 import events_pb2
 from tests.fakes.gateway import KeptAudit, KnownCallers, caller
+from tests.fakes.limits import limiter_on
 
 VIEWER = frozenset({"tracking:read", "pictures:read", "identities:read"})
 FLOOR_PAGE = "https://floor.example"
@@ -103,6 +104,7 @@ async def live_gateway(
             audit=audit,
             kept=kept,
             deadlines=Deadlines(10.0, 20.0),
+            limiter=limiter_on(redis),
             origins=frozenset({FLOOR_PAGE}),
         )
         source = PipelineSource(open_channel, addresses["pipeline"])

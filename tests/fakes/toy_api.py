@@ -207,7 +207,7 @@ class ToyServer:
         calls: Full names of the RPCs called.
         metadata: Of the latest call.
         cancelled: Set when a call ended because its caller left.
-        hold: While not set, GetToy waits.
+        hold: While not set, toys are neither shown nor found nor made.
     """
 
     def __init__(self, api: Api) -> None:
@@ -251,11 +251,7 @@ class ToyServer:
     async def GetToy(self, request: Any, context: Any) -> Any:
         """Return a toy, once nothing holds it."""
         self._note("GetToy", context)
-        try:
-            await self.hold.wait()
-        except asyncio.CancelledError:
-            self.cancelled.set()
-            raise
+        await self._held()
         if request.toy_id == "broken":
             raise RuntimeError("a secret of the server")
         if request.toy_id not in self.toys:
@@ -279,8 +275,9 @@ class ToyServer:
         )
 
     async def SearchToys(self, request: Any, context: Any) -> Any:
-        """Return what came."""
+        """Return what came, once nothing holds it."""
         self._note("SearchToys", context)
+        await self._held()
         return self._answer("SearchToys", request=request)
 
     async def WatchToys(self, request: Any, context: Any) -> AsyncIterator[Any]:
@@ -299,6 +296,13 @@ class ToyServer:
             except asyncio.CancelledError:
                 self.cancelled.set()
                 raise
+
+    async def _held(self) -> None:
+        try:
+            await self.hold.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
 
     def _note(self, name: str, context: Any) -> None:
         self.calls.append(name)

@@ -18,12 +18,17 @@ from services.gateway.accounts.service.exchanges import Exchanges
 from services.gateway.accounts.service.logins import Logins, Tokens
 from services.gateway.accounts.service.signing import SigningKeys
 from services.gateway.http_errors import HttpProblem
+from services.gateway.limits.client_address import remote_address
+from services.gateway.request_context import read_any_body
 
 REFRESH_COOKIE = "__Secure-spoton_refresh"
 DEVICE_COOKIE = "__Secure-spoton_device"
 MAX_BODY_BYTES = 32 * 1024
 KEYS_FRESH_S = 30
 """How long others may keep the public keys, seconds."""
+
+AUTH_PATHS = ("/v1/auth/login", "/v1/auth/refresh", "/v1/auth/logout", "/v1/auth/token")
+"""Where callers say who they are."""
 
 _COOKIE_PATH = "/v1/auth"
 _DEVICE_S = 180 * 24 * 3600
@@ -177,10 +182,13 @@ class AuthRoutes:
 
 def add_routes(app: web.Application, routes: AuthRoutes) -> None:
     """Add the routes to an application."""
-    app.router.add_post("/v1/auth/login", routes.log_in)
-    app.router.add_post("/v1/auth/refresh", routes.refresh)
-    app.router.add_post("/v1/auth/logout", routes.log_out)
-    app.router.add_post("/v1/auth/token", routes.token)
+    post = app.router.add_post
+    for path, answer in zip(
+        AUTH_PATHS,
+        (routes.log_in, routes.refresh, routes.log_out, routes.token),
+        strict=True,
+    ):
+        post(path, answer)
     app.router.add_get("/.well-known/jwks.json", routes.jwks)
 
 
@@ -196,20 +204,6 @@ async def _slowed(login: Awaitable[Tokens]) -> Tokens:
         ) from None
 
 
-async def _body(request: web.Request) -> bytes:
-    """Return a body that is small and not compressed."""
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
-        message = "bodies are not decompressed: send them as they are"
-        raise HttpProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
-    body = bytearray()
-    async for piece in request.content.iter_any():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            message = f"the body has more than {MAX_BODY_BYTES} bytes"
-            raise HttpProblem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
-    return bytes(body)
-
-
 async def _json_object(request: web.Request) -> Mapping[str, Any]:
     """Return the JSON object in the body.
 
@@ -219,7 +213,7 @@ async def _json_object(request: web.Request) -> Mapping[str, Any]:
         message = "the body must have the Content-Type application/json"
         raise HttpProblem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
     try:
-        said = json.loads(await _body(request) or b"{}")
+        said = json.loads(await read_any_body(request, MAX_BODY_BYTES) or b"{}")
     except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
@@ -232,7 +226,7 @@ async def _form_or_json(request: web.Request) -> Mapping[str, Any]:
     if request.content_type != "application/x-www-form-urlencoded":
         return await _json_object(request)
     try:
-        text = (await _body(request)).decode("utf-8")
+        text = (await read_any_body(request, MAX_BODY_BYTES)).decode("utf-8")
         fields = parse_qs(text, strict_parsing=True, max_num_fields=20)
     except ValueError:
         raise InvalidInput("the body is no form") from None
@@ -291,7 +285,7 @@ def _client(request: web.Request, said: Mapping[str, Any]) -> tuple[str, str]:
 def _device(request: web.Request) -> Device:
     agent = request.headers.get(hdrs.USER_AGENT, "")
     shown = "".join(one for one in agent if one.isprintable())
-    return Device(request.remote or "", shown[:_MOST_AGENT])
+    return Device(remote_address(request), shown[:_MOST_AGENT])
 
 
 def _set_cookie(response: web.Response, name: str, value: str, max_age_s: int) -> None:

@@ -39,7 +39,11 @@ _GRANT = {
     "subject_token": {**_TEXT, "description": "Of the external issuer."},
     "subject_token_type": _TEXT,
 }
-_REFUSALS = (400, 413, 415, 503)
+_REFUSALS = (400, 408, 413, 415, 429, 503)
+_SHOWN = {
+    name: {"$ref": f"#/components/headers/{name}"}
+    for name in ("X-Request-Id", "RateLimit", "RateLimit-Policy")
+}
 
 
 def _operation(
@@ -65,10 +69,14 @@ def _operation(
         for status in sorted({401, *_REFUSALS, *refusals})
     }
     if answer is None:
-        responses["204"] = {"description": "Done."}
+        responses["204"] = {"description": "Done.", "headers": _SHOWN}
     else:
         shown = {"application/json": {"schema": answer}}
-        responses["200"] = {"description": "Tokens.", "content": shown}
+        responses["200"] = {
+            "description": "Tokens.",
+            "headers": _SHOWN,
+            "content": shown,
+        }
     return {
         "post": {
             "operationId": name,
@@ -87,7 +95,7 @@ PATH_ITEMS: Mapping[str, dict[str, Any]] = {
         "Begins a login session.",
         _LOGIN,
         ("name", "password"),
-        refusals=(403, 429),
+        refusals=(403,),
     ),
     "/v1/auth/refresh": _operation(
         "Refresh",

@@ -13,6 +13,7 @@ _FILES = {
     "/docs/page.js": ("page.js", "text/javascript"),
     "/docs/page.css": ("page.css", "text/css"),
 }
+DOCUMENTATION_PATHS = frozenset({"/openapi.json", *_FILES})
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"

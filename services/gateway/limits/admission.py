@@ -1,61 +1,39 @@
 """Let requests in, or refuse them with 429 and the time to wait."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from services.common.caller import Caller
-from services.common.errors import Overloaded
+from services.common.errors import Unavailable
 from services.gateway.limits.client_address import (
+    CLIENT_ADDRESS,
     Network,
     client_address,
     limited_address,
 )
 from services.gateway.limits.limiter import Limiter
-from services.gateway.limits.policy import RouteClass, Standing
+from services.gateway.limits.policy import LimitReached, RouteClass, Standing
 
 LIMITER: web.AppKey[Limiter] = web.AppKey("limiter", Limiter)
+LOGIN_PATHS: web.AppKey[set[str]] = web.AppKey("login_paths", set)
+"""Paths at which callers say who they are; counted by address, as nobody is known."""
 
+_STANDING: web.RequestKey["asyncio.Task[Standing | None]"] = web.RequestKey(
+    "standing", asyncio.Task
+)
 
-class LimitReached(Overloaded):
-    """A caller asked too often.
-
-    Attributes:
-        standing: What is left, and when there is more.
-    """
-
-    def __init__(self, standing: Standing) -> None:
-        super().__init__(
-            f"more than {standing.rate.requests} requests of the class "
-            f"{standing.name} in {standing.rate.window_s} s; try again in "
-            f"{standing.wait_s} s"
-        )
-        self.standing = standing
-
-    def fields(self) -> dict[str, str]:
-        """Return the header fields of the refusal."""
-        wait_s = max(1, self.standing.wait_s)
-        return self.standing.fields() | {hdrs.RETRY_AFTER: str(wait_s)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Admitted:
-    """A request that was let in, and what its account has left, being asked for."""
-
-    standing: asyncio.Task[Standing]
-
-
-_ADMITTED = web.RequestKey("admitted", _Admitted)
+_log = structlog.get_logger(__name__)
 
 
 def admission(trusted: Sequence[Network], open_paths: frozenset[str]) -> Middleware:
-    """Return a middleware that counts addresses and shows what is left.
+    """Return a middleware that counts addresses.
 
     It must be the first to see a request, and inside of what translates errors. Later
-    ones see the address of the client as `request.remote`.
+    ones ask `remote_address` for the address of the client.
 
     Args:
         trusted: Networks of proxies that are believed.
@@ -66,16 +44,15 @@ def admission(trusted: Sequence[Network], open_paths: frozenset[str]) -> Middlew
     async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
         forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
         address = client_address(request.remote or "", forwarded, trusted)
-        if address != request.remote:
-            request = request.clone(remote=address)
+        request[CLIENT_ADDRESS] = address
         if request.path not in open_paths:
             limiter = request.config_dict[LIMITER]
-            spent = await limiter.take_for_address(limited_address(address))
-            if spent is not None:
+            counted = limited_address(address)
+            if spent := await limiter.take_for_address(counted):
                 raise LimitReached(spent)
-        response = await handler(request)
-        await _show_standing(request, response)
-        return response
+            if request.path in request.config_dict[LOGIN_PATHS]:
+                await _take(request, counted, RouteClass.LOGIN)
+        return await handler(request)
 
     return admitted
 
@@ -87,21 +64,31 @@ async def admit(request: web.Request, caller: Caller, route: RouteClass) -> None
         LimitReached: Nothing is left.
         Unavailable: Redis is away.
     """
+    await _take(request, caller.subject, route)
+
+
+async def show_standing(request: web.Request, response: web.StreamResponse) -> None:
+    """Add the fields to an answer whose head is about to be sent."""
+    asked = request.get(_STANDING)
+    if asked is None or "RateLimit" in response.headers:
+        return
+    if standing := await asked:
+        response.headers.update(standing.fields())
+
+
+async def _take(request: web.Request, who: str, route: RouteClass) -> None:
     limiter = request.config_dict[LIMITER]
-    spent = await limiter.take(caller.subject, route)
-    if spent is not None:
+    if spent := await limiter.take(who, route):
         raise LimitReached(spent)
     # Asked for while the request is served, so that nobody waits for it.
-    asked = asyncio.create_task(limiter.standing(caller.subject, route))
-    request[_ADMITTED] = _Admitted(asked)
+    asked = _if_known(lambda: limiter.standing(who, route))
+    request[_STANDING] = asyncio.create_task(asked)
 
 
-async def _show_standing(request: web.Request, response: web.StreamResponse) -> None:
-    """Add the fields to an answer whose head was not sent yet."""
-    admitted = request.get(_ADMITTED)
-    if admitted is None:
-        return
-    if response.prepared:
-        admitted.standing.cancel()
-        return
-    response.headers.update((await admitted.standing).fields())
+async def _if_known(ask: Callable[[], Awaitable[Standing]]) -> Standing | None:
+    """Return a standing; None if it cannot be had: the request was served already."""
+    try:
+        return await ask()
+    except Unavailable as error:
+        _log.warning("an answer does not say what is left", cause=error.message)
+        return None

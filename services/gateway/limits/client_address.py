@@ -3,10 +3,20 @@
 import ipaddress
 from collections.abc import Sequence
 
+from aiohttp import web
+
 from services.common.environ import ConfigError, Environ
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+CLIENT_ADDRESS: web.RequestKey[str] = web.RequestKey("client_address", str)
+"""Where a request comes from; set once, before anything else is done."""
 _IPV6_HOST_BITS = 64
+
+
+def remote_address(request: web.Request) -> str:
+    """Return where a request comes from; empty when unknown."""
+    known = request.get(CLIENT_ADDRESS)
+    return request.remote or "" if known is None else known
 
 
 def trusted_proxies_from_environ(environ: Environ) -> tuple[Network, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.common.environ import ConfigError, Environ
+from services.common.errors import Overloaded
 
 _LONGEST_S = 86_400
 
@@ -145,3 +146,24 @@ class Standing:
     def wait_s(self) -> int:
         """Whole seconds until the window is as good as empty; also `Retry-After`."""
         return max(0, math.ceil(self.reset_s))
+
+
+class LimitReached(Overloaded):
+    """A caller asked too often.
+
+    Attributes:
+        standing: What is left, and when there is more.
+    """
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__(
+            f"more than {standing.rate.requests} requests of the class "
+            f"{standing.name} in {standing.rate.window_s} s; try again in "
+            f"{max(1, standing.wait_s)} s"
+        )
+        self.standing = standing
+
+    def fields(self) -> dict[str, str]:
+        """Return the header fields of the refusal."""
+        wait_s = max(1, self.standing.wait_s)
+        return self.standing.fields() | {"Retry-After": str(wait_s)}

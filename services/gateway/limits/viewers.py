@@ -1,14 +1,19 @@
 """How many watch an environment, over all replicas of the gateway."""
 
+import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import structlog
 from redis.asyncio import Redis
 
-from services.common.errors import Overloaded
+from services.common.caller import Caller
+from services.common.errors import Overloaded, Unavailable
 from services.common.redis_client import redis_errors
+from services.common.tasks import end_tasks
 
 _PREFIX = "spoton:viewers:"
 
@@ -27,6 +32,9 @@ return 1
 
 SEAT_S = 60.0
 """How long a seat lasts without being renewed, seconds."""
+_RENEW_S = SEAT_S / 4
+
+_log = structlog.get_logger(__name__)
 
 
 class Viewers:
@@ -68,8 +76,28 @@ class Viewers:
         try:
             yield renew
         finally:
-            with redis_errors():
+            # If Redis is away now, the seat falls free by itself.
+            with contextlib.suppress(Unavailable), redis_errors():
                 await self._redis.zrem(_PREFIX + environment_id, name)
+
+    @asynccontextmanager
+    async def watching(
+        self,
+        caller: Caller,  # noqa: ARG002 - seats are the environment's, whoever sits.
+        environment_id: str,
+    ) -> AsyncIterator[None]:
+        """Hold a seat for a viewer, and renew it, while the context is open.
+
+        Raises:
+            Overloaded: All seats are taken.
+            Unavailable: Redis is away.
+        """
+        async with self.seat(environment_id) as renew:
+            renewing = asyncio.create_task(_keep(environment_id, renew))
+            try:
+                yield
+            finally:
+                await end_tasks(renewing)
 
     async def _take(self, environment_id: str, name: str) -> None:
         now_s = self._clock()
@@ -80,4 +108,18 @@ class Viewers:
             raise Overloaded(
                 f"environment {environment_id} has its {self._most} viewers; try again "
                 "when one has left"
+            )
+
+
+async def _keep(environment_id: str, renew: Callable[[], Awaitable[None]]) -> None:
+    """Renew a seat again and again; who watches already goes on meanwhile."""
+    while True:
+        await asyncio.sleep(_RENEW_S)
+        try:
+            await renew()
+        except (Unavailable, Overloaded) as error:
+            _log.warning(
+                "a seat was not renewed",
+                environment_id=environment_id,
+                cause=error.message,
             )

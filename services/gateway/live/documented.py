@@ -7,13 +7,16 @@ from services.gateway.live.picture_query import QUALITY, RATE_HZ, WIDTH_PX
 
 _ID = {"type": "string", "pattern": "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"}
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_HEADERS = {
+    name: {"$ref": f"#/components/headers/{name}"}
+    for name in ("X-Request-Id", "RateLimit", "RateLimit-Policy")
+}
 _TICKET = {"description": "Good for 30 seconds and once; in place of a header."}
 _FAILURES = {
     "400": "A parameter cannot be used.",
     "401": "The token or the ticket is missing or not valid.",
     "403": "The scope is missing there, or a page of a foreign origin asks.",
     "404": "There is no such thing, or nobody shows it now.",
-    "429": "Too many watch.",
     "500": "A fault of the server.",
     "501": "The service does not know this call yet.",
     "503": "A service or a store is away.",
@@ -133,6 +136,9 @@ def _operation(
     summary: str, parameters: list[dict[str, Any]], answers: dict[str, Any]
 ) -> dict[str, Any]:
     failures = {status: _refusal(text) for status, text in _FAILURES.items()}
+    failures["429"] = {"$ref": "#/components/responses/429"}
+    for answer in answers.values():
+        answer["headers"] = _HEADERS
     return {
         "tags": ["Live"],
         "summary": summary,

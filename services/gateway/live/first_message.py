@@ -6,6 +6,8 @@ from aiohttp import WSMsgType, web
 
 from services.common.errors import InvalidInput, Unauthenticated
 from services.gateway.authentication import FIRST_MESSAGE_S
+from services.gateway.limits.admission import admit
+from services.gateway.limits.policy import RouteClass
 from services.gateway.live.requests import read_request
 from services.gateway.live.standing import Doorkeeper, Proof
 from services.gateway.live.tickets import Purpose
@@ -24,6 +26,7 @@ async def first_proof(
 
     Raises:
         Unauthenticated: It came too late, or proves nothing.
+        LimitReached: The caller asks too often.
         Unavailable: It cannot be checked now.
     """
     try:
@@ -39,7 +42,9 @@ async def first_proof(
         raise Unauthenticated(f"{_WANTED}: {error}") from None
     if said.HasField("subscribe"):
         raise Unauthenticated(_WANTED)
-    return await proof_of(request, said, doorkeeper, purpose)
+    proof = await proof_of(request, said, doorkeeper, purpose)
+    await admit(request, proof.caller, RouteClass.STREAM)
+    return proof
 
 
 async def proof_of(

@@ -8,6 +8,7 @@ from google.rpc import code_pb2
 from services.common.caller import Caller
 from services.gateway.audit import AuditEntry, AuditLog
 from services.gateway.http_errors import known_status
+from services.gateway.limits.client_address import remote_address
 from services.gateway.request_context import REQUEST_ID, purpose
 
 
@@ -24,11 +25,15 @@ class PictureAudit:
         caller: Caller | None,
         error: Exception,
     ) -> None:
-        """Record that somebody was shown nothing.
+        """Record that somebody was shown nothing; nobody, and nothing is recorded.
+
+        A refusal of who is not known would let anybody fill the log.
 
         Raises:
             Unavailable: It cannot be recorded.
         """
+        if caller is None:
+            return
         status = known_status(error, request[REQUEST_ID])
         await self._record(request, action, caller, code_pb2.Code.Name(status.code))
 
@@ -41,20 +46,20 @@ class PictureAudit:
         await self._record(request, action, caller, "OK")
 
     async def _record(
-        self, request: web.Request, action: str, caller: Caller | None, outcome: str
+        self, request: web.Request, action: str, caller: Caller, outcome: str
     ) -> None:
         await self._log.record(
             AuditEntry(
                 time=datetime.now(UTC),
-                subject=caller.subject if caller else "",
-                name=caller.name if caller else "",
-                kind=caller.kind.value if caller else "",
+                subject=caller.subject,
+                name=caller.name,
+                kind=caller.kind.value,
                 action=action,
                 environment_id=request.match_info.get("environment_id", ""),
                 resource=request.path,
                 purpose=purpose(request),
                 outcome=outcome,
-                address=request.remote or "",
+                address=remote_address(request),
                 request_id=request[REQUEST_ID],
             )
         )

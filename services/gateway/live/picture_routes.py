@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, hdrs, web
 from services.common.errors import NotFound, SpotOnError, Unauthenticated
 from services.common.tasks import end_tasks
 from services.gateway.cors import require_known_origin
+from services.gateway.limits.policy import RouteClass
 from services.gateway.live.closing import (
     FAULT,
     STOPPING,
@@ -75,7 +76,9 @@ class PictureRoutes:
 
     async def snapshot(self, request: web.Request) -> web.StreamResponse:
         """Answer one picture of a camera."""
-        proof = await self._admit(request, PREVIEW_ACTION, PICTURE_SCOPE)
+        proof = await self._admit(
+            request, PREVIEW_ACTION, PICTURE_SCOPE, RouteClass.PICTURE
+        )
         wish = picture_wish(request.match_info, request.query)
         with self._hub.feed(wish) as feed:
             async with aclosing(feed.pictures()) as pictures:
@@ -86,7 +89,7 @@ class PictureRoutes:
 
     async def crop(self, request: web.Request) -> web.StreamResponse:
         """Answer the best picture of a person."""
-        proof = await self._admit(request, CROP_ACTION, CROP_SCOPE)
+        proof = await self._admit(request, CROP_ACTION, CROP_SCOPE, RouteClass.PICTURE)
         try:
             found = await self._crops.best(request, proof.caller)
         except Exception as error:
@@ -173,11 +176,17 @@ class PictureRoutes:
             cut_off_later(transport)
         return socket
 
-    async def _admit(self, request: web.Request, action: str, scope: str) -> Proof:
+    async def _admit(
+        self,
+        request: web.Request,
+        action: str,
+        scope: str,
+        route: RouteClass = RouteClass.STREAM,
+    ) -> Proof:
         """Return who asks, if they may see the pictures; a refusal is recorded."""
         proof = None
         try:
-            proof = await self._doorkeeper.by_request(request, Purpose.PICTURE)
+            proof = await self._doorkeeper.by_request(request, Purpose.PICTURE, route)
             if proof is None:
                 raise Unauthenticated("an access token or a ticket is needed")
             require_scope(proof.caller, scope, request.match_info["environment_id"])

@@ -20,6 +20,7 @@ from services.common.grpc_errors import status_from_error
 from services.common.ids import require_resource_id
 from services.common.tasks import end_tasks
 from services.gateway.cors import require_known_origin
+from services.gateway.limits.policy import RouteClass
 from services.gateway.live.closing import (
     FAULT,
     STOPPING,
@@ -122,7 +123,9 @@ class LiveSockets:
             max_msg_size=MOST_BYTES,
             compress=False,
         )
-        proof = await self.doorkeeper.by_request(request, Purpose.WATCH)
+        proof = await self.doorkeeper.by_request(
+            request, Purpose.WATCH, RouteClass.STREAM
+        )
         is_opening = wants_socket(request)
         if proof is None and not is_opening:
             raise Unauthenticated("an access token or a ticket is needed")

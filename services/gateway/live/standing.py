@@ -16,6 +16,9 @@ from services.common.errors import (
     Unavailable,
 )
 from services.gateway.authentication import AUTHENTICATOR, bearer_token
+from services.gateway.limits.admission import admit
+from services.gateway.limits.client_address import remote_address
+from services.gateway.limits.policy import RouteClass
 from services.gateway.live.tickets import Purpose, RedisTickets
 
 RECHECK_S = 5.0
@@ -42,27 +45,39 @@ class Doorkeeper:
         self._tickets = tickets
         self._recheck_s = recheck_s
 
-    async def by_request(self, request: web.Request, purpose: Purpose) -> Proof | None:
+    async def by_request(
+        self, request: web.Request, purpose: Purpose, route: RouteClass
+    ) -> Proof | None:
         """Return who sends a request, by its header or the ticket in its address.
+
+        The request is taken from the caller's quota.
+
+        Args:
+            request: The request.
+            purpose: That a ticket must be for.
+            route: What is asked for.
 
         Returns:
             None when it has neither.
 
         Raises:
             Unauthenticated: What it has is not valid.
+            LimitReached: The caller asks too often.
             Unavailable: It cannot be checked now.
         """
         if hdrs.AUTHORIZATION in request.headers:
-            return await self.by_token(request, bearer_token(request))
-        ticket = request.query.get("ticket")
-        if ticket is None:
+            proof = await self.by_token(request, bearer_token(request))
+        elif (ticket := request.query.get("ticket")) is not None:
+            proof = await self.by_ticket(request, ticket, purpose)
+        else:
             return None
-        return await self.by_ticket(request, ticket, purpose)
+        await admit(request, proof.caller, route)
+        return proof
 
     async def by_token(self, request: web.Request, token: str) -> Proof:
         """Return who holds an access token; raises as `by_request`."""
         caller = await request.config_dict[AUTHENTICATOR].authenticate(token)
-        caller = dataclasses.replace(caller, address=request.remote or "")
+        caller = dataclasses.replace(caller, address=remote_address(request))
         return Proof(token, caller)
 
     async def by_ticket(

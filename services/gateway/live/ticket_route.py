@@ -5,6 +5,8 @@ from aiohttp import web
 from services.common.errors import InvalidInput
 from services.gateway.authentication import AUTHENTICATOR, bearer_token
 from services.gateway.json_text import json_bytes, parse_json
+from services.gateway.limits.admission import admit
+from services.gateway.limits.policy import RouteClass
 from services.gateway.live.tickets import LIFETIME_S, Purpose, RedisTickets
 from services.gateway.request_context import read_body
 
@@ -22,11 +24,13 @@ class TicketRoute:
 
         Raises:
             Unauthenticated: The caller is not known.
+            LimitReached: The caller asks too often.
             InvalidInput: The body names no purpose.
             Unavailable: No ticket can be kept now.
         """
         token = bearer_token(request)
-        await request.config_dict[AUTHENTICATOR].authenticate(token)
+        caller = await request.config_dict[AUTHENTICATOR].authenticate(token)
+        await admit(request, caller, RouteClass.WRITE)
         purpose = _purpose(await read_body(request, _MOST_BYTES))
         ticket = await self._tickets.issue(token, purpose)
         body = {"ticket": ticket, "expires_in_s": LIFETIME_S}

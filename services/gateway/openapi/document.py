@@ -164,8 +164,14 @@ def _header(description: str) -> dict[str, Any]:
 _HEADERS = {
     REQUEST_ID_HEADER: _header("Id of the request in logs."),
     REPLAYED_HEADER: _header("`true` when the answer is that of an earlier request."),
-    "RateLimit": _header("What is left of the nearest limit, and until when."),
-    "RateLimit-Policy": _header("The limits of this route."),
+    "RateLimit": _header(
+        "What is left of the quota, and after how many seconds it is whole again, such "
+        'as `"read";r=599;t=60`. Absent where the caller is not known.'
+    ),
+    "RateLimit-Policy": _header(
+        "The quota that this route belongs to, such as "
+        '`"read";q=600;w=60`: 600 requests in 60 seconds. Absent as `RateLimit` is.'
+    ),
     "Retry-After": _header("Seconds after which to try again."),
 }
 
@@ -200,9 +206,9 @@ def _responses() -> dict[str, Any]:
 
 def _failure(status: HTTPStatus) -> dict[str, Any]:
     headers = [REQUEST_ID_HEADER]
-    if status is HTTPStatus.TOO_MANY_REQUESTS:
-        headers += ["RateLimit", "RateLimit-Policy", "Retry-After"]
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+    if status is not HTTPStatus.UNAUTHORIZED:
+        headers += ["RateLimit", "RateLimit-Policy"]
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers.append("Retry-After")
     schema = {"$ref": "#/components/schemas/Problem"}
     return {

@@ -9,6 +9,8 @@ from google.protobuf.message import Message
 from services.common.caller import Caller
 from services.common.errors import Forbidden, InvalidInput
 from services.gateway.audit import AuditEntry, AuditLog
+from services.gateway.limits.admission import admit
+from services.gateway.limits.client_address import remote_address
 from services.gateway.request_context import (
     PURPOSE_HEADER,
     REQUEST_ID,
@@ -58,9 +60,12 @@ class Visit:
             Forbidden: The caller lacks the scope there.
             InvalidInput: Some part cannot be used, or the purpose is missing.
             HttpProblem: The body is too large, too slow, or no JSON.
+            LimitReached: The caller asks too often.
+            Unavailable: It cannot be counted how often the caller asks.
         """
-        self.caller = caller
         route = self.route
+        await admit(self.request, caller, route.limited_as)
+        self.caller = caller
         variable = route.environment_variable
         if variable is not None:
             self.environment_id = "/".join(self.segments[variable.begin : variable.end])
@@ -80,20 +85,19 @@ class Visit:
             self._require_named(caller, message)
         return message
 
-    def entry(self, outcome: str) -> AuditEntry:
-        """Return the audit log's entry of this request."""
-        caller = self.caller
+    def entry(self, caller: Caller, outcome: str) -> AuditEntry:
+        """Return the audit log's entry of this request of a caller."""
         return AuditEntry(
             time=datetime.now(UTC),
-            subject=caller.subject if caller else "",
-            name=caller.name if caller else "",
-            kind=caller.kind.value if caller else "",
+            subject=caller.subject,
+            name=caller.name,
+            kind=caller.kind.value,
             action=self.route.rpc.full_name,
             environment_id=self.environment_id,
             resource=self.request.path,
             purpose=self.purpose,
             outcome=outcome,
-            address=self.request.remote or "",
+            address=remote_address(self.request),
             request_id=self.request_id,
         )
 
@@ -116,7 +120,11 @@ class Visit:
 
 
 class Recorder:
-    """Records what the protos ask to record, once a visit."""
+    """Records what the protos ask to record, once a visit.
+
+    Visits of those who are not known, or who ask too often, are not recorded: they
+    change nothing, and anybody could fill the log with them.
+    """
 
     def __init__(self, log: AuditLog) -> None:
         self._log = log
@@ -127,8 +135,9 @@ class Recorder:
         Raises:
             Unavailable: It cannot be kept now, and the request must not be answered.
         """
-        if visit.route.rpc.audited and not visit.recorded:
-            await self._log.record(visit.entry(outcome))
+        caller = visit.caller
+        if visit.route.rpc.audited and caller is not None and not visit.recorded:
+            await self._log.record(visit.entry(caller, outcome))
             visit.recorded = True
 
 

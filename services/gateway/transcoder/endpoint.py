@@ -1,6 +1,9 @@
 """Answer a request to any route, by the kind of its RPC."""
 
+import asyncio
+from collections.abc import Coroutine
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import hdrs, web
 
@@ -32,6 +35,7 @@ class Endpoint:
         self._lines = lines
         self._sockets = sockets
         self._audit = audit
+        self._running: set[asyncio.Task[web.StreamResponse]] = set()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -43,6 +47,17 @@ class Endpoint:
             return _other_method(request, found)
         request[OPERATION] = route.rpc.full_name
         visit = Visit(request, route, found.segments)
+        if route.rpc.audited and not route.rpc.response_streaming:
+            # Whoever hangs up in time must not have something done unrecorded.
+            return await self._to_its_end(self._recorded(visit))
+        return await self._recorded(visit)
+
+    async def finish(self, _app: web.Application) -> None:
+        """Return when no call goes on whose caller went away."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _recorded(self, visit: Visit) -> web.StreamResponse:
         try:
             response = await self._answer(visit)
         except Exception as error:
@@ -50,6 +65,21 @@ class Endpoint:
             raise
         await self._audit.record(visit, "OK")
         return response
+
+    async def _to_its_end(
+        self, answer: Coroutine[Any, Any, web.StreamResponse]
+    ) -> web.StreamResponse:
+        """Return an answer, and go on with it when its caller goes away."""
+        task = asyncio.create_task(answer)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[web.StreamResponse]") -> None:
+        """Forget a task; whoever waited for it has its failure."""
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def _answer(self, visit: Visit) -> web.StreamResponse:
         request = visit.request

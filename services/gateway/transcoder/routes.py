@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from google.api import http_pb2
 
+from services.gateway.limits.policy import RouteClass, class_of
 from services.gateway.transcoder.api import Api, Rpc
 from services.gateway.transcoder.fields import BadRoute, FieldPlan, plan_field
 from services.gateway.transcoder.paths import PathTree
@@ -43,6 +44,14 @@ class Route:
     environment: FieldPlan | None
     environment_variable: Variable | None
     max_body_bytes: int
+
+    @property
+    def limited_as(self) -> RouteClass:
+        """Return with which other routes it shares a quota."""
+        rpc = self.rpc
+        return class_of(
+            self.method, rpc.required_scope, streaming=rpc.response_streaming
+        )
 
     @property
     def creates(self) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.common.ids import CameraId, GlobalId, ModelId
 from services.reid.domain.association_config import AssociationConfig
+from services.reid.domain.likelihood import Likelihood, fisher
 from services.reid.domain.score_likelihood import ScoreLikelihood
 from services.reid.domain.values import FloorFix, TrackKey, Vector
 
@@ -29,6 +29,31 @@ class AppearanceModel:
     dimensions: int
     match_similarity: float
     likelihood: ScoreLikelihood | None = None
+
+    def prior(self, config: AssociationConfig) -> Likelihood:
+        """Return what is believed of its similarities before any was seen here.
+
+        That is what was fitted at the site, or else what the match similarity says.
+        """
+        half, sigma = config.appearance_prior_half_gap, config.appearance_prior_sigma
+        even, fitted = self.match_similarity, self.likelihood
+        weight = config.appearance_prior_count
+        if fitted is not None:
+            even, weight = fitted.even_similarity, config.appearance_fit_count
+            half = fitted.gap / 2 if fitted.gap > 0 else half
+            if fitted.slope_nats > 0:
+                # Two normal classes of equal spread: the slope is gap / sigma^2.
+                sigma = (2 * half / fitted.slope_nats) ** 0.5
+            else:
+                half = 0.0
+        middle = float(fisher(even))
+        return Likelihood(
+            different=middle - half,
+            same=middle + half,
+            sigma=sigma,
+            within=float(np.tanh(middle + config.appearance_prior_within * half)),
+            weight=weight,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +80,35 @@ class Prototype:
 
 
 def learn(
-    own: Sequence[Prototype], seen: Prototype, config: AssociationConfig
+    own: Sequence[Prototype],
+    seen: Prototype,
+    likelihood: Likelihood,
+    config: AssociationConfig,
 ) -> Prototype:
     """Return the prototype that a track's new vector changes or opens.
+
+    A vector that looks like another person's opens a prototype of its own.
 
     Args:
         own: Prototypes of the track so far.
         seen: The new vector as a prototype of its own.
-        config: When to average.
+        likelihood: What similarities are worth.
+        config: How many prototypes a track may have.
     """
     if not own:
         return seen
     similarities = np.stack([prototype.vector for prototype in own]) @ seen.vector
     best = int(np.argmax(similarities))
-    crowded = len(own) >= config.prototypes_per_track
-    if similarities[best] < config.prototype_merge_similarity and not crowded:
+    count = np.array(float(own[best].count))
+    alike = likelihood.evidence(similarities[best], count, np.array(1.0))
+    if alike < 0.0 and len(own) < config.prototypes_per_track:
         return seen
-    return _averaged(own[best], seen)
+    return averaged(own[best], seen, config)
 
 
-def _averaged(old: Prototype, seen: Prototype) -> Prototype:
-    """Return `old` moved towards `seen`, which weighs at least a quarter."""
-    weight = 1.0 / min(old.count + 1, 4)
+def averaged(old: Prototype, seen: Prototype, config: AssociationConfig) -> Prototype:
+    """Return `old` moved towards `seen`, which weighs at least a little."""
+    weight = 1.0 / min(old.count + 1, config.appearance_full_count)
     mean = (1.0 - weight) * old.vector.astype(np.float64) + weight * seen.vector
     length = float(np.linalg.norm(mean))
     # Opposite vectors have no mean direction.
@@ -102,31 +134,3 @@ def surplus(
         key=lambda one: (one.count, one.captured_ns, one.prototype_id),
     )
     return ranked[: max(0, len(ranked) - config.prototypes_per_person)]
-
-
-def similarity_evidence(
-    similarity: NDArray[np.float32],
-    count: NDArray[np.float64],
-    model: AppearanceModel,
-    config: AssociationConfig,
-) -> NDArray[np.float64]:
-    """Return how much similarities say for "the same person".
-
-    Args:
-        similarity: Cosine of each comparison.
-        count: Vectors of the track behind it; more make it weigh more, up to
-            `appearance_full_count`, with half the weight at a quarter of it.
-        model: Embedder that made the vectors.
-        config: Slope and limits.
-
-    Returns:
-        Log-likelihood ratios, nats, of the same shape.
-    """
-    above = (similarity - model.match_similarity) / (1.0 - model.match_similarity)
-    nats = (config.appearance_slope * above).astype(np.float64)
-    if model.likelihood is not None:
-        nats = model.likelihood.nats(similarity)
-    each = np.clip(nats, -config.appearance_limit, config.appearance_limit)
-    full = config.appearance_full_count
-    result: NDArray[np.float64] = each * np.sqrt(np.minimum(count, full))
-    return result

@@ -16,6 +16,7 @@ from services.reid.domain.decisions import Decisions
 from services.reid.domain.feedback import Command, Effect, Named
 from services.reid.domain.feedback_rules import FeedbackRules
 from services.reid.domain.intake import Intake
+from services.reid.domain.likelihood import AppearanceStatistics
 from services.reid.domain.live_set import Changes, LiveSet, Registry
 from services.reid.domain.person import Person
 from services.reid.domain.presence import (
@@ -26,6 +27,7 @@ from services.reid.domain.presence import (
 )
 from services.reid.domain.recall import Question, admit, keep_apart
 from services.reid.domain.scoring import Scorer
+from services.reid.domain.suspicions import Suspicion, suspicions
 from services.reid.domain.tracklet import Tracklet
 from services.reid.domain.values import CameraSightings, Tick, TickAnswer, TrackKey
 
@@ -50,7 +52,11 @@ class Association:
         self.live = live
         self.config = config
         self._draw_id = draw_id
+        self._model = model
         self._scorer = Scorer(model, config)
+        if live.looks.model_id != model.model_id:
+            # What was learned of another model's vectors says nothing of these.
+            live.looks = AppearanceStatistics(model_id=model.model_id)
 
     def wanted(self, tick: Tick) -> tuple[TrackKey, ...]:
         """Return the tracks whose vectors should come with `tick`, changing nothing."""
@@ -85,7 +91,7 @@ class Association:
         ):
             live.version += 1
         registry = Registry(live, self.config, tick.frame_set, time_ns)
-        intake = Intake(registry, self._draw_id, time_ns)
+        intake = Intake(registry, self._model, self._draw_id, time_ns)
         intake.take(tick)
         keep_apart(live.recall, live.tracks.values())
         live.frame_set, live.time_ns = tick.frame_set, time_ns
@@ -105,6 +111,11 @@ class Association:
             portraits=portraits,
         )
         return answer, registry.changes
+
+    def suspicions(self) -> tuple[Suspicion, ...]:
+        """Return what seems wrong with cameras, clocks or the embedder, sorted."""
+        live = self.live
+        return suspicions(live.looks, live.floors, live.watches.items(), self.config)
 
     def carry_out(self, command: Command, named: Named) -> tuple[Effect, Changes]:
         """Change the live set as an operator says.
@@ -185,6 +196,7 @@ class Association:
         live.version += 1
         for track in live.tracks.values():
             track.past.pop(global_id, None)
+            track.places.pop(global_id, None)
 
 
 def _newest_ns(tick: Tick) -> int:

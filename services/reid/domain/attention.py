@@ -2,6 +2,7 @@
 
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.live_set import LiveSet
+from services.reid.domain.tracklet import Tracklet
 from services.reid.domain.values import CameraSightings, Sighting, Tick, TrackKey
 
 _S_NS = 1_000_000_000
@@ -37,11 +38,12 @@ def _is_wanted(
     if (
         sighting.coasted
         or sighting.vector is not None
-        or sighting.occlusion > config.embed_max_occlusion
         or sighting.score < config.embed_min_score
     ):
         return False
     track = live.tracks.get(sighting.key)
+    if sighting.occlusion > _most_occlusion(track, camera, config):
+        return False
     if track is None:
         return True
     if track.vector_count < config.embed_first_count:
@@ -51,3 +53,15 @@ def _is_wanted(
     else:
         pause_s = config.embed_refresh_s
     return camera.captured_ns - track.asked_ns >= pause_s * _S_NS
+
+
+def _most_occlusion(
+    track: Tracklet | None, camera: CameraSightings, config: AssociationConfig
+) -> float:
+    """Return the occlusion up to which a crop helps: any is better than none."""
+    if track is None or track.prototypes:
+        return config.embed_max_occlusion
+    waited_ns = camera.captured_ns - track.begun_ns
+    if waited_ns < config.embed_patience_s * _S_NS:
+        return config.embed_max_occlusion
+    return config.embed_desperate_occlusion

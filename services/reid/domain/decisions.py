@@ -78,22 +78,31 @@ class Decisions:
     def _assign(self, camera_tracks: list[Tracklet]) -> None:
         """Give the tracks of one camera to different persons, all at once.
 
-        So two tracks that a tracker mixed up can change places. Confirmed tracks move
-        only when the floor clearly says so.
+        So two tracks that a tracker mixed up can change places. A confirmed track
+        moves only when the evidence leads by as much as made it final.
         """
         scores = self._scorer.score(self._live)
         count = len(scores.persons)
         value = np.full((len(camera_tracks), count + len(camera_tracks)), _FORBIDDEN)
         for index, track in enumerate(camera_tracks):
             value[index, :count] = self._worth(scores, track, camera_tracks)
-            if track.provisional:
-                # Column of its own: somebody new.
+            if track.provisional or not self._is_located(track, scores):
+                # Column of its own: somebody new. Whom the floor contradicts leaves
+                # below, where it is known which of the tracks does not fit.
                 value[index, count + index] = 0.0
         rows, columns = linear_sum_assignment(value, maximize=True)
         for index, column in zip(rows, columns, strict=True):
             track = camera_tracks[index]
             chosen = scores.persons[column].global_id if column < count else None
             self._bind(track, chosen, scores)
+
+    @staticmethod
+    def _is_located(track: Tracklet, scores: Scores) -> bool:
+        """Return whether positions of a track and its person were compared."""
+        if track.global_id is None:
+            return False
+        row, column = scores.row[track.key], scores.column[track.global_id]
+        return bool(scores.located[row, column])
 
     def _worth(
         self, scores: Scores, track: Tracklet, camera_tracks: list[Tracklet]
@@ -106,21 +115,25 @@ class Decisions:
         config, row = self._config, scores.row[track.key]
         located = scores.located[row] & ~scores.kept_from(track, camera_tracks)
         nats = np.where(located, scores.open_nats[row], scores.nats[row])
-        possible = nats >= config.join_evidence
-        if not track.provisional:
-            possible &= located
-        worth: NDArray[np.float64] = np.where(possible, nats, _FORBIDDEN)
+        worth: NDArray[np.float64] = np.where(
+            nats >= config.join_evidence, nats, _FORBIDDEN
+        )
         if track.global_id is not None:
             own = scores.column[track.global_id]
-            if track.provisional:
-                worth[own] = nats[own] + config.switch_margin
-            elif scores.located[row, own]:
-                worth[own] = nats[own] + config.move_margin
-            else:
-                # Of two who are seen alone and are one, the older stays.
+            margin = config.switch_margin if track.provisional else config.move_margin
+            if not track.provisional and self._is_all_of_its_person(track):
+                # Of two who are one, the older stays: they merge below.
                 worth[own:] = _FORBIDDEN
-                worth[own] = min(nats[own], config.past_limit) + config.move_margin
+            worth[own] = nats[own] + margin
         return worth
+
+    def _is_all_of_its_person(self, track: Tracklet) -> bool:
+        """Return whether nothing would be left of a track's person without it."""
+        assert track.global_id is not None  # noqa: S101 - the caller checked.
+        person = self._live.persons[track.global_id]
+        return not person.past_keys and self._live.tracks_of(person.global_id) == [
+            track
+        ]
 
     def _bind(self, track: Tracklet, chosen: GlobalId | None, scores: Scores) -> None:
         """Carry out one choice; taking a confirmed track from its person is a split."""
@@ -135,7 +148,8 @@ class Decisions:
             row, column = scores.row[track.key], scores.column[chosen]
             evidence = float(scores.open_nats[row, column])
             returned = self._was_away(track, chosen)
-        track.past.setdefault(chosen, min(evidence, self._config.join_evidence))
+        if chosen not in track.places:
+            track.past.setdefault(chosen, min(evidence, self._config.join_evidence))
         track.returned, track.provisional = returned, True
         self._registry.bind(track, chosen)
         self._inherit_motion(track)

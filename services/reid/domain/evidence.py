@@ -1,9 +1,10 @@
 """Floor evidence about pairs of tracks, accumulated while both are seen.
 
 Each comparison is the log-likelihood ratio of the distance between two tracks: normal
-around 0 for one person, uniform over the floor for two. Comparisons of neighbouring
-frames share their errors, so time, not the number of frames, accumulates evidence,
-and it fades.
+around the two cameras' disagreement for one person, uniform over the floor for two.
+Two people who stand beside each other are as near in every frame, so standing still
+proves no more than one look. Whoever walks is compared in one new place after another:
+there the evidence adds up, metre by metre, and fades with time.
 """
 
 from collections.abc import Sequence
@@ -28,18 +29,28 @@ class Placement:
         covariances_m2: float64, shape (N, 2, 2).
         comparable: bool, shape (N, N): both seen now, by different cameras, on one
             floor.
+        speeds_mps: float64, shape (N,): how fast each surely moves.
+        offsets_m: float64, shape (N, N, 2): what the position of the column's track
+            minus that of the row's is expected to be for one person.
+        offset_variances_m2: float64, shape (N, N): variance of that along an axis.
     """
 
     points_m: Matrix
     covariances_m2: Matrix
     comparable: Mask
+    speeds_mps: Matrix
+    offsets_m: Matrix
+    offset_variances_m2: Matrix
 
 
 def distance_evidence(placement: Placement, config: AssociationConfig) -> Matrix:
     """Return the evidence of one comparison of every pair, nats, shape (N, N)."""
-    offset = placement.points_m[:, None] - placement.points_m[None, :]
+    points = placement.points_m
+    offset = points[None, :] - points[:, None] - placement.offsets_m
     spread = placement.covariances_m2[:, None] + placement.covariances_m2[None, :]
-    xx, xy, yy = spread[..., 0, 0], spread[..., 0, 1], spread[..., 1, 1]
+    doubt = placement.offset_variances_m2
+    xx, yy = spread[..., 0, 0] + doubt, spread[..., 1, 1] + doubt
+    xy = spread[..., 0, 1]
     determinant = np.maximum(xx * yy - xy * xy, 1e-9)
     dx, dy = offset[..., 0], offset[..., 1]
     squared = (yy * dx * dx - 2.0 * xy * dx * dy + xx * dy * dy) / determinant
@@ -59,13 +70,15 @@ class PairEvidence:
 
     Attributes:
         keys: Tracks, in the order of the rows.
-        nats: float64, shape (N, N), symmetric.
+        nats: float64, shape (N, N), symmetric: what is known by now.
+        walked: float64, shape (N, N): the part of it that was gathered in motion.
         known: bool, shape (N, N): pairs that were ever compared.
     """
 
     def __init__(self) -> None:
         self.keys: list[TrackKey] = []
         self.nats: Matrix = np.zeros((0, 0))
+        self.walked: Matrix = np.zeros((0, 0))
         self.known: Mask = np.zeros((0, 0), np.bool_)
 
     def rearrange(self, keys: Sequence[TrackKey]) -> None:
@@ -75,12 +88,15 @@ class PairEvidence:
         old = {key: row for row, key in enumerate(self.keys)}
         kept = [(new, old[key]) for new, key in enumerate(keys) if key in old]
         nats = np.zeros((len(keys), len(keys)))
+        walked = np.zeros((len(keys), len(keys)))
         known = np.zeros((len(keys), len(keys)), np.bool_)
         if kept:
             to, from_ = (np.array(side) for side in zip(*kept, strict=True))
             nats[np.ix_(to, to)] = self.nats[np.ix_(from_, from_)]
+            walked[np.ix_(to, to)] = self.walked[np.ix_(from_, from_)]
             known[np.ix_(to, to)] = self.known[np.ix_(from_, from_)]
         self.keys, self.nats, self.known = list(keys), nats, known
+        self.walked = walked
 
     def observe(
         self, placement: Placement, dt_s: float, config: AssociationConfig
@@ -90,17 +106,21 @@ class PairEvidence:
         Args:
             placement: Where the tracks of `keys` stand now.
             dt_s: Time since the comparison before, seconds.
-            config: Correlation time, memory and limits.
+            config: Correlation time and length, memory and limits.
         """
         now = distance_evidence(placement, config)
-        weight = min(dt_s / config.floor_correlation_s, 1.0)
-        fade = float(np.exp(-dt_s / config.floor_memory_s))
-        continued = fade * self.nats + weight * now
-        begun = config.floor_first_weight * now
-        updated = np.clip(
-            np.where(self.known, continued, begun),
-            -config.pair_contradiction_limit,
-            config.pair_evidence_limit,
+        speeds = np.minimum(
+            placement.speeds_mps[:, None], placement.speeds_mps[None, :]
         )
+        new_places = np.minimum(speeds * dt_s / config.floor_correlation_m, 1.0)
+        fade = float(np.exp(-dt_s / config.floor_memory_s))
+        walked = fade * self.walked + new_places * now
+        still = self.nats - self.walked
+        still = still + min(dt_s / config.floor_correlation_s, 1.0) * (now - still)
+        first = config.floor_first_weight * now
+        limits = -config.pair_contradiction_limit, config.pair_evidence_limit
+        walked = np.where(self.known, np.clip(walked, *limits), 0.0)
+        updated = np.clip(np.where(self.known, walked + still, first), *limits)
         self.nats = np.where(placement.comparable, updated, self.nats)
+        self.walked = np.where(placement.comparable, walked, self.walked)
         self.known = self.known | placement.comparable

@@ -4,23 +4,22 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
 from services.common.ids import CameraId, GlobalId
-from services.reid.domain.appearance import Prototype, learn
+from services.reid.domain.appearance import AppearanceModel, Prototype, learn
 from services.reid.domain.association_config import AssociationConfig
-from services.reid.domain.evidence import Placement
 from services.reid.domain.fusion import TrackFix, fused
+from services.reid.domain.likelihood import fisher, learned, within_share
 from services.reid.domain.live_set import LiveSet, Registry
-from services.reid.domain.motion import predict
+from services.reid.domain.placing import learn_disagreements, placed
 from services.reid.domain.returning import return_evidence
+from services.reid.domain.spot import Spot, same_spot_evidence
+from services.reid.domain.suspicions import CameraWatch
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import (
     CameraSightings,
     FloorFix,
     Sighting,
     Tick,
-    TrackKey,
 )
 
 _S_NS = 1_000_000_000
@@ -30,9 +29,14 @@ class Intake:
     """Applies one tick's sightings, cameras and tracks in the order of their names."""
 
     def __init__(
-        self, registry: Registry, draw_id: Callable[[], GlobalId], time_ns: int
+        self,
+        registry: Registry,
+        model: AppearanceModel,
+        draw_id: Callable[[], GlobalId],
+        time_ns: int,
     ) -> None:
         self._registry = registry
+        self._model = model
         self._live: LiveSet = registry.live
         self._config: AssociationConfig = registry.config
         self._draw_id = draw_id
@@ -49,6 +53,8 @@ class Intake:
                 self._sight(sighting, camera, present_in)
                 for sighting in sorted(camera.sightings, key=lambda one: one.key)
             ]
+            watch = self._live.watches.setdefault(camera.camera_id, CameraWatch())
+            watch.look(camera)
             self._keep_apart([track for track in seen if track is not None])
         self._fuse()
         self._compare()
@@ -103,6 +109,7 @@ class Intake:
                     evidence = float(pairs.nats[row[key], lost][known].mean())
                     evidence = min(evidence, self._config.past_limit)
                     self._live.tracks[key].past[global_id] = evidence
+                    self._live.tracks[key].places.pop(global_id, None)
 
     def _sight(
         self,
@@ -123,9 +130,16 @@ class Intake:
             return None
         seen = CameraRecord(1, camera.captured_ns, camera.captured_ns)
         track.record = seen.joined(track.record)
-        if sighting.fix is not None:
-            fix = _blurred(sighting.fix, camera.clock_sigma_s, self._config)
-            self._locate(track, fix, camera.captured_ns, present_in)
+        if sighting.centre_px is not None:
+            x_px, y_px = sighting.centre_px
+            spot = Spot(x_px, y_px, sighting.height_px, camera.captured_ns)
+            track.spot = spot if track.spot is None else track.spot.followed(spot)
+        fix = sighting.fix
+        if fix is not None:
+            fix = _blurred(fix, camera.clock_sigma_s, self._config)
+        self._weigh_returns(track, fix, camera.captured_ns, present_in)
+        if fix is not None:
+            self._locate(track, fix, camera.captured_ns)
         if sighting.vector is not None:
             self._learn(track, sighting, camera.captured_ns)
         self.supported.append(track)
@@ -136,23 +150,60 @@ class Intake:
         track: Tracklet,
         fix: FloorFix,
         captured_ns: int,
-        present_in: dict[GlobalId, set[CameraId]],
     ) -> None:
-        """Move the track's filter, and weigh who may be back.
-
-        Back may be who is seen nowhere else: gone, or lost by this very camera.
-        """
-        if track.motion is None:
-            for global_id, cameras in present_in.items():
-                left = self._live.persons[global_id].motion
-                if left is not None and cameras <= {track.key.camera_id}:
-                    evidence = return_evidence(left, fix, captured_ns, self._config)
-                    if evidence is not None:
-                        track.past.setdefault(global_id, evidence)
+        """Move the filters of the track and of its person."""
         here = [TrackFix(track, fix, captured_ns)]
         track.motion = fused(track.motion, here, self._config)
         if track.global_id is not None:
             self._fixes[track.global_id].extend(here)
+
+    def _weigh_returns(
+        self,
+        track: Tracklet,
+        fix: FloorFix | None,
+        captured_ns: int,
+        present_in: dict[GlobalId, set[CameraId]],
+    ) -> None:
+        """Weigh who may be back, all at first and then the likely ones.
+
+        The first box of a track often is cut by what hid the person, so places are
+        weighed anew for a while.
+        """
+        if track.begun_ns == captured_ns:
+            candidates = list(present_in)
+        elif captured_ns - track.begun_ns <= self._config.return_watch_s * _S_NS:
+            candidates = sorted(set(track.places) & set(present_in))
+        else:
+            return
+        for global_id in candidates:
+            elsewhere = present_in[global_id] - {track.key.camera_id}
+            nats = self._return(global_id, track, fix, captured_ns, elsewhere)
+            if nats is not None:
+                track.places[global_id] = nats
+
+    def _return(
+        self,
+        global_id: GlobalId,
+        track: Tracklet,
+        fix: FloorFix | None,
+        captured_ns: int,
+        elsewhere: set[CameraId],
+    ) -> float | None:
+        """Return what the place says for a track being somebody; None for nothing.
+
+        Whoever this camera lost may be back where it lost them, even if another one
+        sees them all the time.
+        """
+        person = self._live.persons[global_id]
+        left = person.spots.get(track.key.camera_id)
+        newest = person.motion is None or (
+            left is not None and left.time_ns >= person.motion.time_ns
+        )
+        if left is not None and track.spot is not None and (elsewhere or newest):
+            return same_spot_evidence(left, track.spot, self._config)
+        if fix is None or elsewhere or person.motion is None:
+            return None
+        return return_evidence(person.motion, fix, captured_ns, self._config)
 
     def _learn(self, track: Tracklet, sighting: Sighting, captured_ns: int) -> None:
         """Add a vector to the track's prototypes."""
@@ -166,15 +217,31 @@ class Intake:
             captured_ns=captured_ns,
             fix=sighting.fix,
         )
-        learned = learn(track.prototypes, seen, self._config)
+        self._compare_looks(track, seen)
+        prior = self._model.prior(self._config)
+        likelihood = learned(prior, self._live.looks)
+        kept = learn(track.prototypes, seen, likelihood, self._config)
         others = [
-            one for one in track.prototypes if one.prototype_id != learned.prototype_id
+            one for one in track.prototypes if one.prototype_id != kept.prototype_id
         ]
-        track.prototypes = sorted([*others, learned], key=lambda one: one.prototype_id)
+        track.prototypes = sorted([*others, kept], key=lambda one: one.prototype_id)
         track.asked_ns = captured_ns
         self._live.version += 1
         if track.global_id is not None:
-            self._registry.keep_prototypes([learned], track.global_id)
+            self._registry.keep_prototypes([kept], track.global_id)
+
+    def _compare_looks(self, track: Tracklet, seen: Prototype) -> None:
+        """Note how alike the vector is to its own track's, and to its neighbours'."""
+        config, looks = self._config, self._live.looks
+        for own in track.prototypes[:1]:
+            if seen.captured_ns - own.captured_ns >= config.appearance_pause_s * _S_NS:
+                share = within_share(float(own.vector @ seen.vector), own.count)
+                looks.within.add(share, config.appearance_memory)
+        for key in sorted(track.conflicts):
+            other = self._live.tracks.get(key)
+            if other is not None and other.prototypes:
+                similarity = float(other.prototypes[0].vector @ seen.vector)
+                looks.different.add(float(fisher(similarity)), config.appearance_memory)
 
     def _keep_apart(self, seen: list[Tracklet]) -> None:
         """Note that tracks seen at once by one camera are different people."""
@@ -192,30 +259,9 @@ class Intake:
         live.pairs.rearrange(keys)
         dt_s = min(max(self._time_ns - live.time_ns, 0) / _S_NS, 1.0)
         fresh = {track.key for track in self.supported}
-        live.pairs.observe(self._placement(keys, fresh), dt_s, self._config)
-
-    def _placement(self, keys: list[TrackKey], fresh: set[TrackKey]) -> Placement:
-        """Return where the tracks stand at the time of the tick."""
-        points = np.zeros((len(keys), 2))
-        covariances = np.tile(np.eye(2), (len(keys), 1, 1))
-        floors = np.full(len(keys), -1)
-        names: dict[str, int] = {}
-        cameras = np.array([key.camera_id for key in keys], dtype=object)
-        for row, key in enumerate(keys):
-            motion = self._live.tracks[key].motion
-            if motion is None or key not in fresh:
-                continue
-            now = predict(motion, self._time_ns, self._config.acceleration_mps2)
-            points[row] = now.mean[:2]
-            covariances[row] = now.covariance[:2, :2]
-            floors[row] = names.setdefault(motion.floor_id, len(names))
-        located = floors >= 0
-        comparable = (
-            (located[:, None] & located[None, :])
-            & (floors[:, None] == floors[None, :])
-            & (cameras[:, None] != cameras[None, :])
-        )
-        return Placement(points, covariances, np.asarray(comparable, np.bool_))
+        stands = placed(live, keys, fresh, self._time_ns, self._config)
+        live.pairs.observe(stands, dt_s, self._config)
+        learn_disagreements(live, stands, dt_s, self._config)
 
 
 def _blurred(fix: FloorFix, sigma_s: float, config: AssociationConfig) -> FloorFix:

@@ -7,9 +7,12 @@ from services.common.ids import CameraId, GlobalId, SessionId
 from services.reid.domain.appearance import Prototype, surplus
 from services.reid.domain.association_config import AssociationConfig
 from services.reid.domain.constraints import Constraints
+from services.reid.domain.disagreement import Disagreements
 from services.reid.domain.evidence import PairEvidence
+from services.reid.domain.likelihood import AppearanceStatistics
 from services.reid.domain.person import Person
 from services.reid.domain.recall import Question, Recall
+from services.reid.domain.suspicions import CameraWatch
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import EventKind, IdentityChange, TrackKey
 
@@ -90,8 +93,11 @@ class LiveSet:
         persons: Present and recognisable persons, by id.
         tracks: Live tracks.
         pairs: Floor evidence between live tracks.
+        floors: How far the floors of cameras lie apart.
+        looks: How alike vectors turned out to be.
         constraints: What operators said.
         recall: What is asked of the archive, and who came from it.
+        watches: What each camera showed last.
         version: Grows whenever tracks, persons or prototypes change hands.
     """
 
@@ -102,8 +108,11 @@ class LiveSet:
     persons: dict[GlobalId, Person] = field(default_factory=dict)
     tracks: dict[TrackKey, Tracklet] = field(default_factory=dict)
     pairs: PairEvidence = field(default_factory=PairEvidence)
+    floors: Disagreements = field(default_factory=Disagreements)
+    looks: AppearanceStatistics = field(default_factory=AppearanceStatistics)
     constraints: Constraints = field(default_factory=Constraints)
     recall: Recall = field(default_factory=Recall)
+    watches: dict[CameraId, CameraWatch] = field(default_factory=dict)
     version: int = 0
 
     def tracks_of(self, global_id: GlobalId) -> list[Tracklet]:
@@ -231,6 +240,9 @@ class Registry:
             if away in track.past:
                 evidence = track.past.pop(away)
                 track.past[into] = max(evidence, track.past.get(into, evidence))
+            if away in track.places:
+                evidence = track.places.pop(away)
+                track.places[into] = max(evidence, track.places.get(into, evidence))
         live.recall.take_merged(away)
         self.changes.touched.discard(away)
         live.version += 1

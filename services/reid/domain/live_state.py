@@ -15,15 +15,23 @@ import numpy as np
 from services.common.ids import CameraId, GlobalId, SessionId, TrackId
 from services.reid.domain.appearance import Prototype
 from services.reid.domain.constraints import Constraints
+from services.reid.domain.learned_state import (
+    floors_from_json,
+    floors_to_json,
+    looks_from_json,
+    looks_to_json,
+    spot_to_json,
+)
 from services.reid.domain.live_set import LiveSet
 from services.reid.domain.motion import Motion
 from services.reid.domain.person import Person
 from services.reid.domain.recall import Recall
 from services.reid.domain.recall_state import recall_from_json, recall_to_json
+from services.reid.domain.spot import Spot
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import TrackKey
 
-_VERSION = 1
+_VERSION = 2
 
 Json = dict[str, Any]
 
@@ -63,6 +71,9 @@ def encode_live(live: LiveSet, persons: Iterable[GlobalId]) -> bytes:
         "pair_keys": pairs.keys,
         "recall": recall_to_json(live.recall),
         "pairs": [rows.tolist(), columns.tolist(), pairs.nats[rows, columns].tolist()],
+        "walked": pairs.walked[rows, columns].tolist(),
+        "floors": floors_to_json(live.floors),
+        "looks": looks_to_json(live.looks),
     }
     return zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 1)
 
@@ -105,7 +116,11 @@ def decode_live(
     live.pairs.rearrange([_key(one) for one in document["pair_keys"]])
     rows, columns, nats = document["pairs"]
     live.pairs.nats[rows, columns] = live.pairs.nats[columns, rows] = nats
+    walked = document.get("walked", nats)
+    live.pairs.walked[rows, columns] = live.pairs.walked[columns, rows] = walked
     live.pairs.known[rows, columns] = live.pairs.known[columns, rows] = True
+    live.floors = floors_from_json(document.get("floors", []))
+    live.looks = looks_from_json(document.get("looks"))
     # What an earlier version wrote has asked nothing.
     live.recall = recall_from_json(document.get("recall", {}))
     if live.session_id != session_id:
@@ -123,6 +138,9 @@ def person_to_json(person: Person) -> Json:
         "cameras": {
             camera_id: [record.detections, record.first_ns, record.last_ns]
             for camera_id, record in person.cameras.items()
+        },
+        "spots": {
+            camera_id: spot_to_json(spot) for camera_id, spot in person.spots.items()
         },
         "past_keys": person.past_keys,
         "past_conflicts": person.past_conflicts,
@@ -142,6 +160,10 @@ def person_from_json(document: Json) -> Person:
             CameraId(camera_id): CameraRecord(*record)
             for camera_id, record in document["cameras"].items()
         },
+        spots={
+            CameraId(camera_id): Spot(*spot)
+            for camera_id, spot in document.get("spots", {}).items()
+        },
         past_keys=[_key(one) for one in document["past_keys"]],
         past_conflicts=[_key(one) for one in document["past_conflicts"]],
         portrait_quality=quality,
@@ -157,11 +179,13 @@ def _track_to_json(track: Tracklet) -> Json:
         "listed_ns": track.listed_ns,
         "record": record and [record.detections, record.first_ns, record.last_ns],
         "motion": _motion_to_json(track.motion),
+        "spot": track.spot and spot_to_json(track.spot),
         "person": track.global_id,
         "flags": [track.provisional, track.returned, track.torn],
         "asked_ns": track.asked_ns,
         "conflicts": sorted(track.conflicts),
         "past": sorted(track.past.items()),
+        "places": sorted(track.places.items()),
     }
 
 
@@ -173,6 +197,7 @@ def _track_from_json(document: Json) -> Tracklet:
         listed_ns=document["listed_ns"],
         record=CameraRecord(*document["record"]) if document["record"] else None,
         motion=_motion_from_json(document["motion"]),
+        spot=Spot(*document["spot"]) if document.get("spot") else None,
         global_id=document["person"],
         provisional=provisional,
         returned=returned,
@@ -180,6 +205,7 @@ def _track_from_json(document: Json) -> Tracklet:
         asked_ns=document["asked_ns"],
         conflicts={_key(one) for one in document["conflicts"]},
         past={GlobalId(one): nats for one, nats in document["past"]},
+        places={GlobalId(one): nats for one, nats in document.get("places", [])},
     )
 
 

@@ -16,6 +16,7 @@ from services.reid.domain.values import FloorFix
 Array = NDArray[np.float64]
 
 _NS = 1e-9
+_SURE_SPEED_SIGMAS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +138,10 @@ def follow(
     if motion is None or motion.floor_id != fix.floor_id:
         return begin(fix, time_ns, speed_sigma_mps)
     return update(predict(motion, time_ns, acceleration_mps2), fix)
+
+
+def sure_speed_mps(motion: Motion) -> float:
+    """Return the speed of a motion; 0 while it may as well be noise."""
+    speed = float(np.hypot(motion.mean[2], motion.mean[3]))
+    sigma = float(np.sqrt((motion.covariance[2, 2] + motion.covariance[3, 3]) / 2))
+    return speed if speed > _SURE_SPEED_SIGMAS * sigma else 0.0

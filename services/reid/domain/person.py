@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from services.common.ids import CameraId, GlobalId
 from services.reid.domain.appearance import Prototype
 from services.reid.domain.motion import Motion
+from services.reid.domain.spot import Spot
 from services.reid.domain.tracklet import CameraRecord, Tracklet
 from services.reid.domain.values import TrackKey
 
@@ -20,6 +21,7 @@ class Person:
         confirmed: Whether a track was ever confirmed to be this person.
         prototypes: Appearance in tracks that have ended.
         cameras: Sightings in tracks that have ended.
+        spots: Where each camera saw the person last, in tracks that have ended.
         past_keys: Tracks of this session that have ended, oldest first.
         past_conflicts: Tracks seen at the same time by the same camera as those,
             oldest first.
@@ -33,6 +35,7 @@ class Person:
     confirmed: bool = False
     prototypes: list[Prototype] = field(default_factory=list)
     cameras: dict[CameraId, CameraRecord] = field(default_factory=dict)
+    spots: dict[CameraId, Spot] = field(default_factory=dict)
     past_keys: list[TrackKey] = field(default_factory=list)
     past_conflicts: list[TrackKey] = field(default_factory=list)
     portrait_quality: float = 0.0
@@ -49,6 +52,8 @@ class Person:
         if track.record is not None:
             earlier = self.cameras.get(camera_id)
             self.cameras[camera_id] = track.record.joined(earlier)
+        if track.spot is not None:
+            self.spots[camera_id] = track.spot
         self.past_keys = [*self.past_keys, track.key][-history_keys:]
         known = set(self.past_conflicts)
         fresh = sorted(track.conflicts - known)
@@ -58,6 +63,10 @@ class Person:
         """Take over what is known about another identity of the same person."""
         for camera_id, record in other.cameras.items():
             self.cameras[camera_id] = record.joined(self.cameras.get(camera_id))
+        for camera_id, spot in other.spots.items():
+            known = self.spots.get(camera_id)
+            if known is None or known.time_ns < spot.time_ns:
+                self.spots[camera_id] = spot
         self.prototypes = [*self.prototypes, *other.prototypes]
         self.past_keys = [*self.past_keys, *other.past_keys][-history_keys:]
         conflicts = dict.fromkeys([*self.past_conflicts, *other.past_conflicts])

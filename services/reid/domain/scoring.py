@@ -7,14 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.common.ids import GlobalId
-from services.reid.domain.appearance import AppearanceModel, similarity_evidence
+from services.reid.domain.appearance import AppearanceModel
 from services.reid.domain.association_config import AssociationConfig
+from services.reid.domain.likelihood import Likelihood, learned
 from services.reid.domain.live_set import LiveSet
 from services.reid.domain.person import Person
 from services.reid.domain.tracklet import Tracklet
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,10 @@ class Scorer:
         column = {person.global_id: index for index, person in enumerate(persons)}
         members = _membership(tracks, column, len(persons))
         if self._version != live.version:
+            prior = self._model.prior(self._config)
+            likelihood = learned(prior, live.looks)
             self._looks = appearance_evidence(
-                tracks, persons, column, self._model, self._config
+                tracks, persons, column, likelihood, self._config
             )
             self._met = _met_before(tracks, persons) & (members == 0)
             self._barred = _barred(tracks, members)
@@ -140,31 +144,40 @@ class Scorer:
         cameras = np.array([track.key.camera_id for track in tracks], dtype=object)
         elsewhere = np.asarray(cameras[:, None] != cameras[None, :], np.float64)
         located = compared > 0
-        return np.where(
-            located,
-            total / np.maximum(compared, 1.0),
-            np.where(
-                elsewhere @ members > 0,
-                config.unlocated_prior,
-                self._past_evidence(tracks, persons),
-            ),
-        ), located
+        past, place = self._past_evidence(tracks, persons)
+        apart = np.where(
+            elsewhere @ members > 0,
+            config.unlocated_prior + place,
+            past,
+        )
+        pairs = total / np.maximum(compared, 1.0) + place
+        return np.where(located, pairs, apart), located
 
     def _past_evidence(
         self, tracks: Sequence[Tracklet], persons: Sequence[Person]
-    ) -> Matrix:
-        """Return what speaks for a track being somebody without another live track."""
+    ) -> tuple[Matrix, Matrix]:
+        """Return what speaks for a track being somebody without another live track.
+
+        Returns:
+            That, and the part of it that the place says, which also counts for
+            somebody whom other cameras see.
+        """
         config = self._config
         on_floor = np.array([track.motion is not None for track in tracks], np.bool_)
         known = np.array([person.motion is not None for person in persons], np.bool_)
         both = on_floor[:, None] & known[None, :]
         past = config.return_prior + np.where(both, config.return_floor_floor, 0.0)
+        place, least = np.zeros(past.shape), config.return_floor_floor
         index = {person.global_id: column for column, person in enumerate(persons)}
         for row, track in enumerate(tracks):
             for global_id, evidence in track.past.items():
                 if global_id in index:
                     past[row, index[global_id]] = evidence
-        return past
+            for global_id, evidence in track.places.items():
+                if global_id in index:
+                    past[row, index[global_id]] = evidence
+                    place[row, index[global_id]] = max(evidence, least)
+        return past, place
 
 
 def _membership(
@@ -205,46 +218,87 @@ def appearance_evidence(
     tracks: Sequence[Tracklet],
     persons: Sequence[Person],
     column: dict[GlobalId, int],
-    model: AppearanceModel,
+    likelihood: Likelihood,
     config: AssociationConfig,
 ) -> Matrix:
     """Return what appearance says, nats, shape (tracks, persons); 0 where unknown.
 
-    Each prototype of a track is compared with the person's nearest prototype that is
-    not of that track; the track's prototypes are averaged.
+    A person looks like one of the prototypes that are not of the track itself, or
+    like the mean of all of them: which one is not known, so their likelihoods are
+    averaged. The track's own prototypes are averaged by the vectors behind them.
     """
     evidence = np.zeros((len(tracks), len(persons)))
     seen = [(row, track) for row, track in enumerate(tracks) if track.prototypes]
-    bank: list[NDArray[np.float32]] = []
-    owners: list[int] = []
-    sources: list[int] = []
-    for index, person in enumerate(persons):
-        for prototype in person.prototypes:
-            bank.append(prototype.vector)
-            owners.append(index)
-            sources.append(-1)
-    for row, track in seen:
-        if track.global_id is not None:
-            for prototype in track.prototypes:
-                bank.append(prototype.vector)
-                owners.append(column[track.global_id])
-                sources.append(row)
+    bank = [
+        (index, -1, prototype)
+        for index, person in enumerate(persons)
+        for prototype in person.prototypes
+    ]
+    bank += [
+        (column[track.global_id], row, prototype)
+        for row, track in seen
+        if track.global_id is not None
+        for prototype in track.prototypes
+    ]
     if not bank or not seen:
         return evidence
-    order = np.argsort(owners, kind="stable")
-    vectors = np.stack(bank)[order]
-    owner, source = np.array(owners)[order], np.array(sources)[order]
+    bank.sort(key=lambda one: one[0])
+    owner = np.array([one[0] for one in bank])
+    source = np.array([one[1] for one in bank])
+    vectors = np.stack([one[2].vector for one in bank]).astype(np.float64)
+    counts = np.array([float(one[2].count) for one in bank])
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
+
     queries = np.stack([one.vector for _, track in seen for one in track.prototypes])
+    query_counts = np.array([float(one.count) for _, t in seen for one in t.prototypes])
     query_row = np.array([row for row, track in seen for _ in track.prototypes])
+    foreign = query_row[:, None] != source[None, :]
     similarity = queries @ vectors.T
-    similarity[query_row[:, None] == source[None, :]] = -2.0
-    nearest = np.maximum.reduceat(similarity, starts, axis=1)
+    each = likelihood.evidence(similarity, query_counts[:, None], counts[None, :])
+    each = np.clip(each, -config.appearance_limit, config.appearance_limit)
+    weight = np.where(foreign, 1.0, 0.0)
+    like = np.add.reduceat(weight * np.exp(each), starts, axis=1)
+    views = np.add.reduceat(weight, starts, axis=1)
+
+    mean, total = _to_means(similarity, vectors, counts, foreign, starts)
+    of_mean = likelihood.evidence(mean, query_counts[:, None], np.maximum(total, 1.0))
+    of_mean = np.clip(of_mean, -config.appearance_limit, config.appearance_limit)
+    like += np.where(total > 0, np.exp(of_mean), 0.0)
+    views += total > 0
+    nats = np.log(np.maximum(like, 1e-300) / np.maximum(views, 1.0))
+    nats = np.where(views > 0, nats, 0.0)
+
     first = np.flatnonzero(np.diff(query_row, prepend=-1))
-    sizes = np.array([len(track.prototypes) for _, track in seen])
-    mean = np.add.reduceat(nearest, first, axis=0) / sizes[:, None]
-    counts = np.array([track.vector_count for _, track in seen], np.float64)
-    known = similarity_evidence(mean, counts[:, None], model, config)
+    sizes = np.add.reduceat(query_counts, first)
+    mean = np.add.reduceat(nats * query_counts[:, None], first, axis=0) / sizes[:, None]
     rows = np.array([row for row, _ in seen])
-    evidence[np.ix_(rows, owner[starts])] = np.where(mean > -1.5, known, 0.0)
+    evidence[np.ix_(rows, owner[starts])] = mean
     return evidence
+
+
+def _to_means(
+    similarity: Matrix, vectors: Matrix, counts: Matrix, foreign: Mask, starts: Indices
+) -> tuple[Matrix, Matrix]:
+    """Return the cosines of queries with the means of persons, and the vectors behind.
+
+    Args:
+        similarity: Of queries and prototypes, shape (queries, prototypes).
+        vectors: Prototypes, person by person.
+        counts: Vectors behind each prototype.
+        foreign: Which prototypes are not of the query's own track, same shape as
+            `similarity`; the others are left out of the mean.
+        starts: First prototype of each person.
+    """
+    weighted = foreign * counts
+    towards = np.add.reduceat(weighted * similarity, starts, axis=1)
+    total = np.add.reduceat(weighted, starts, axis=1)
+    sums = np.add.reduceat(vectors * counts[:, None], starts, axis=0)
+    length = np.broadcast_to(np.linalg.norm(sums, axis=1), total.shape).copy()
+    # A track is of one person at most: few means lack a part.
+    person = np.searchsorted(starts, np.arange(len(counts)), side="right") - 1
+    for query, prototype in zip(*np.nonzero(~foreign), strict=True):
+        own = person[prototype]
+        part = ~foreign[query] & (person == own)
+        rest = sums[own] - counts[part] @ vectors[part]
+        length[query, own] = np.linalg.norm(rest)
+    return towards / np.maximum(length, 1e-9), total

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from services.common.ids import GlobalId
 from services.reid.domain.appearance import Prototype
 from services.reid.domain.motion import Motion
+from services.reid.domain.spot import Spot
 from services.reid.domain.values import TrackKey
 
 
@@ -43,6 +44,7 @@ class Tracklet:
         listed_ns: Latest frame that listed it, coasting or not.
         record: Its sightings; None until a detection supports it.
         motion: Filtered position, if it was ever located.
+        spot: Where it is in the picture, if that was ever told.
         global_id: Person that it is bound to; None before the first assignment.
         provisional: Whether the person may still change without a split.
         returned: Whether the person had been away when the track joined.
@@ -51,7 +53,9 @@ class Tracklet:
         asked_ns: When its appearance was last asked for or given; 0 for never.
         conflicts: Tracks that its camera saw at the same time.
         past: Evidence from before now about persons without a live track in another
-            camera, nats; minus infinity where the distance is implausible.
+            camera, nats.
+        places: Evidence of the place where it began, about persons who may be back
+            there, nats; minus infinity where the distance is implausible.
     """
 
     key: TrackKey
@@ -59,6 +63,7 @@ class Tracklet:
     listed_ns: int
     record: CameraRecord | None = None
     motion: Motion | None = None
+    spot: Spot | None = None
     global_id: GlobalId | None = None
     provisional: bool = True
     returned: bool = False
@@ -67,6 +72,7 @@ class Tracklet:
     asked_ns: int = 0
     conflicts: set[TrackKey] = field(default_factory=set)
     past: dict[GlobalId, float] = field(default_factory=dict)
+    places: dict[GlobalId, float] = field(default_factory=dict)
 
     @property
     def vector_count(self) -> int:

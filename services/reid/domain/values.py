@@ -55,6 +55,7 @@ class Sighting:
         occlusion: Share of the box covered by nearer boxes, in [0, 1].
         fix: Position on the floor, if it is known.
         vector: Appearance, if the tracker had asked for it.
+        centre_px: Centre of the box in the full frame, pixels; None if not told.
     """
 
     key: TrackKey
@@ -64,6 +65,7 @@ class Sighting:
     occlusion: float
     fix: FloorFix | None = None
     vector: Vector | None = None
+    centre_px: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

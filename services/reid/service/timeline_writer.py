@@ -20,6 +20,7 @@ from services.reid.domain.values import (
     Vector,
 )
 from services.reid.observe import COMMIT_SECONDS, DECISION_SECONDS
+from services.reid.service.alarm import Alarm
 from services.reid.service.commands import CommandInbox, Waiting
 from services.reid.service.perseverance import persevere
 from services.reid.service.portraits import PortraitKeeper
@@ -89,6 +90,7 @@ class TimelineWriter:
         self._pending: Commit
         self._accepted: list[Portrait] = []
         self._flushed_ns = 0
+        self._alarm = Alarm(lease.environment_id)
 
     async def open(self, make_association: AssociationMaker) -> None:
         """Take the timeline and load its live set.
@@ -266,6 +268,7 @@ class TimelineWriter:
         touched = changes.touched & set(live.persons)
         if live.time_ns - self._flushed_ns >= _FLUSH_EVERY_NS:
             self._flushed_ns = live.time_ns
+            self._alarm.sound(self._association.suspicions())
             touched |= live.present_ids()
         self._snapshot(touched)
         pending.identities.update(changes.departed)

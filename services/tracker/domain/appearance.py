@@ -3,7 +3,7 @@
 Vectors have unit length; those of different models are never compared.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from services.tracker.domain.arrays import (
     IntArray,
     VectorArray,
 )
+from services.tracker.domain.familiarity import Familiarity, fisher
 
 MOST_DIMENSIONS = 65536
 _LEAST_UNIT = 0.01
@@ -150,6 +151,35 @@ class Likeness:
             distance += weight * (max(1.0 - cosine, 0.0) - distance)
             pairs += 1
         return Likeness(distance, pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What was learned about the vectors of a camera.
+
+    Attributes:
+        likeness: How alike two pictures of one person are.
+        familiarity: How alike pictures are to their own track, and to others.
+    """
+
+    likeness: Likeness = field(default_factory=Likeness)
+    familiarity: Familiarity = field(default_factory=Familiarity)
+
+    def learned(
+        self, known: HalfArray, fresh: VectorArray, of_others: FloatArray
+    ) -> "Looks":
+        """Return what is known after a few more pictures.
+
+        Args:
+            known: Averages of tracks. Shape (N, D).
+            fresh: A new unit vector of each. Shape (N, D).
+            of_others: Fisher transforms of pictures beside other people. Shape (M,).
+        """
+        cosines = (known.astype(np.float32) * fresh).sum(axis=1).astype(np.float64)
+        return Looks(
+            self.likeness.learned(known, fresh),
+            self.familiarity.learned(fisher(cosines), of_others),
+        )
 
 
 def blend(known: HalfArray, counts: IntArray, fresh: VectorArray) -> HalfArray:

@@ -11,19 +11,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from services.tracker.domain import kalman, native_state
-from services.tracker.domain.appearance import Likeness, Vectors, blend
-from services.tracker.domain.arrays import BoolArray, IntArray
+from services.tracker.domain.appearance import Looks, Vectors, blend, cosine_distance
+from services.tracker.domain.arrays import BoolArray, FloatArray, IntArray
 from services.tracker.domain.association import UNMATCHED
 from services.tracker.domain.boxes import (
     centre_size_from_corners,
     corners_from_centre_size,
 )
+from services.tracker.domain.familiarity import doubted, fisher, gone_over
 from services.tracker.domain.foot import coasted_foot_points
 from services.tracker.domain.frame import (
     Detections,
     FrameTracks,
 )
-from services.tracker.domain.native_outlook import Outlook, look_ahead
+from services.tracker.domain.native_outlook import (
+    PROVEN_VECTORS,
+    Outlook,
+    look_ahead,
+)
 from services.tracker.domain.native_state import NativeState
 from services.tracker.domain.track_report import Followed, report
 from services.tracker.domain.track_table import TrackTable, new_tracks
@@ -85,27 +90,33 @@ def _step(
     kept = _supported(predicted, outlook, match)
     if not lived_on.all():
         kept, match = kept.take(lived_on), match[lived_on]
-    likeness = outlook.likeness
+    looks = outlook.looks
     if len(vectors.detection_indices):
-        kept, likeness = _with_appearance(kept, match, outlook, vectors)
+        kept, looks = _with_appearance(kept, match, outlook, vectors)
 
+    ended, next_id = outlook.expired_track_ids, before.next_id
+    parted = gone_over(kept.doubts)
+    if parted.any():
+        ended = np.concatenate((ended, kept.track_ids[parted]))
+        match = np.concatenate((match[~parted], match[parted]))
+        kept = _renamed(kept, parted, next_id)
+        next_id += int(parted.sum())
     births = _births(outlook, match)
     tracks = kept
     if len(births):
-        tracks = kept.append(_born(births, before.next_id, outlook, kept))
+        tracks = kept.append(_born(births, next_id, outlook, kept))
     after = NativeState(
         tracks,
-        next_id=before.next_id + len(births),
+        next_id=next_id + len(births),
         time_ns=outlook.detections.time_ns,
         model_id=vectors.model_id or outlook.model_id,
-        likeness=likeness,
+        looks=looks,
     )
-    ended = outlook.expired_track_ids
     if not lived_on.all():
-        ended = np.sort(np.concatenate((ended, predicted.track_ids[~lived_on])))
+        ended = np.concatenate((ended, predicted.track_ids[~lived_on]))
     if len(births):
         match = np.concatenate((match, births))
-    return after, _told(tracks, match, outlook, ended)
+    return after, _told(tracks, match, outlook, np.sort(ended))
 
 
 def _births(outlook: Outlook, match: IntArray) -> IntArray:
@@ -124,6 +135,26 @@ def _born(
         centre_size_from_corners(outlook.detections.boxes_px[births]),
         outlook.detections.time_ns,
         kept.vectors.shape[1],
+    )
+
+
+def _renamed(tracks: TrackTable, parted: BoolArray, first_id: int) -> TrackTable:
+    """Return tracks of which some begin anew as somebody else, at the end.
+
+    They go on moving as they did and stay believed, but forget how they looked.
+    """
+    staying, going = tracks.take(~parted), tracks.take(parted)
+    count = len(going)
+    return staying.append(
+        replace(
+            going,
+            track_ids=np.arange(first_id, first_id + count),
+            age_frames=np.ones(count, np.int64),
+            vectors=np.zeros_like(going.vectors),
+            vector_counts=np.zeros(count, np.int64),
+            vector_ns=np.zeros(count, np.int64),
+            doubts=np.zeros(count),
+        )
     )
 
 
@@ -152,15 +183,17 @@ def _supported(tracks: TrackTable, outlook: Outlook, match: IntArray) -> TrackTa
         tracks.vectors,
         tracks.vector_counts,
         tracks.vector_ns,
+        tracks.doubts,
     )
 
 
 def _with_appearance(
     tracks: TrackTable, match: IntArray, outlook: Outlook, vectors: Vectors
-) -> tuple[TrackTable, Likeness]:
-    """Return tracks that remember their looks in this frame, and how alike they were.
+) -> tuple[TrackTable, Looks]:
+    """Return tracks that remember their looks in this frame, and what was learned.
 
-    A crop that shows somebody else too is not remembered.
+    A crop that shows somebody else too is not remembered, nor is one that does not
+    look like its track: that counts against the track instead.
     """
     source = np.full(len(outlook.detections) + 1, UNMATCHED)
     source[vectors.detection_indices] = np.arange(len(vectors.detection_indices))
@@ -170,17 +203,40 @@ def _with_appearance(
     known = tracks.vectors
     if known.shape[1] != vectors.values.shape[1]:
         known = np.zeros((len(tracks), vectors.values.shape[1]), np.float16)
+    looks = outlook.looks
+    transformed = fisher(1.0 - cosine_distance(known, fresh))
+    own = transformed[rows, np.arange(len(rows))]
+    nats = looks.familiarity.evidence(own)
+    doubts = tracks.doubts.copy()
+    proven = tracks.vector_counts[rows] >= PROVEN_VECTORS
+    doubts[rows[proven]] = doubted(doubts[rows[proven]], nats[proven])
+    fits = ~(proven & (nats < 0.0))
+
     average, counts = known.copy(), tracks.vector_counts.copy()
     vector_ns = tracks.vector_ns.copy()
-    again = counts[rows] > 0
-    likeness = outlook.likeness.learned(known[rows[again]], fresh[again])
-    average[rows] = blend(known[rows], counts[rows], fresh)
-    counts[rows] += 1
     vector_ns[rows] = outlook.detections.time_ns
-    remembering = replace(
-        tracks, vectors=average, vector_counts=counts, vector_ns=vector_ns
+    again = counts[rows] > 0
+    looks = looks.learned(
+        known[rows[again]], fresh[again], _of_others(transformed, rows, match)
     )
-    return remembering, likeness
+    average[rows[fits]] = blend(known[rows[fits]], counts[rows[fits]], fresh[fits])
+    counts[rows[fits]] += 1
+    remembering = replace(
+        tracks,
+        vectors=average,
+        vector_counts=counts,
+        vector_ns=vector_ns,
+        doubts=doubts,
+    )
+    return remembering, looks
+
+
+def _of_others(transformed: FloatArray, rows: IntArray, match: IntArray) -> FloatArray:
+    """Return the known values between a picture and a track seen beside it."""
+    other = np.repeat((match != UNMATCHED)[:, None], len(rows), axis=1)
+    other[rows, np.arange(len(rows))] = False
+    values: FloatArray = transformed[other]
+    return values[np.isfinite(values)]
 
 
 def _told(

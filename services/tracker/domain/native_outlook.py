@@ -8,7 +8,7 @@ import numpy as np
 from services.common.ids import ModelId
 from services.tracker.domain import kalman
 from services.tracker.domain.appearance import (
-    Likeness,
+    Looks,
     Vectors,
     contrast,
     cosine_distance,
@@ -42,6 +42,10 @@ _RETURN_NS = int(0.3 * _NS)
 """Time unseen after which a track must look like itself to go on."""
 _FIRST_VECTORS = 3
 _FIRST_VECTORS_APART_NS = int(0.5 * _NS)
+_CHECKS_APART_NS = int(1.0 * _NS)
+"""Time after which a track is compared with itself again."""
+PROVEN_VECTORS = 5
+"""Vectors after which an average says what a track looks like."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +61,7 @@ class Outlook:
         weak: Detections that may only continue one. Shape (M,).
         cost: Disagreement of tracks and detections. Shape (N, M).
         model_id: Model of the tracks' vectors; empty while there are none.
-        likeness: How alike that model finds two pictures of one person.
+        looks: What was learned about that model's vectors.
         settings: What the tracker knows about its camera.
     """
 
@@ -69,7 +73,7 @@ class Outlook:
     weak: BoolArray
     cost: FloatArray
     model_id: ModelId
-    likeness: Likeness
+    looks: Looks
     settings: TrackerSettings
 
     @property
@@ -120,15 +124,14 @@ class Outlook:
         return disputed & comparable
 
     def _instructive(self) -> BoolArray:
-        """Return detections of tracks that need their first vectors."""
+        """Return detections of tracks that need their first vectors, or a check."""
         tracks = self.tracks
         waited_ns = self.detections.time_ns - tracks.vector_ns
-        due = (tracks.vector_counts == 0) | (waited_ns >= _FIRST_VECTORS_APART_NS)
+        young = (tracks.vector_counts < _FIRST_VECTORS) | (tracks.doubts > 0.0)
+        pause_ns = np.where(young, _FIRST_VECTORS_APART_NS, _CHECKS_APART_NS)
+        due = (tracks.vector_counts == 0) | (waited_ns >= pause_ns)
         learning = (
-            (self.match != UNMATCHED)
-            & (tracks.hits + 1 >= CONFIRMING_HITS)
-            & (tracks.vector_counts < _FIRST_VECTORS)
-            & due
+            (self.match != UNMATCHED) & (tracks.hits + 1 >= CONFIRMING_HITS) & due
         )
         result = np.zeros(len(self.detections), dtype=bool)
         result[self.match[learning]] = True
@@ -152,8 +155,8 @@ class Outlook:
         cost = self.cost.copy()
         possible = cost[:, looked_at] < MAX_COST
         contrasts = contrast(distance, possible)
-        cost[:, looked_at] += self.likeness.penalty(contrasts)
-        strangers = self._returning()[:, None] & self.likeness.strangers(distance)
+        cost[:, looked_at] += self.looks.likeness.penalty(contrasts)
+        strangers = self._returning()[:, None] & self.looks.likeness.strangers(distance)
         cost[:, looked_at] += np.where(strangers, np.inf, 0.0)
         return self._associate(cost)
 
@@ -191,7 +194,7 @@ def look_ahead(
         weak=(detections.scores >= settings.low_score) & ~strong,
         cost=_cost(tracks, detections),
         model_id=model_id,
-        likeness=before.likeness if model_id else Likeness(),
+        looks=before.looks if model_id else Looks(),
         settings=settings,
     )
 

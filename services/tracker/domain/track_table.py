@@ -29,6 +29,7 @@ class TrackTable:
         vectors: Average appearance, zeros for none. Shape (N, D).
         vector_counts: Vectors in the average. Shape (N,).
         vector_ns: Capture time of the last vector. Shape (N,).
+        doubts: What speaks for its showing another person by now, nats. Shape (N,).
     """
 
     track_ids: IntArray
@@ -39,6 +40,7 @@ class TrackTable:
     vectors: HalfArray
     vector_counts: IntArray
     vector_ns: IntArray
+    doubts: FloatArray
 
     def __len__(self) -> int:
         return len(self.track_ids)
@@ -59,6 +61,7 @@ class TrackTable:
             self.vectors,
             self.vector_counts,
             self.vector_ns,
+            self.doubts,
         )
 
     def take(self, rows: IntArray | BoolArray) -> "TrackTable":
@@ -96,4 +99,5 @@ def new_tracks(
         vectors=np.zeros((count, dimensions), np.float16),
         vector_counts=0 * ones,
         vector_ns=0 * ones,
+        doubts=np.zeros(count),
     )

@@ -47,7 +47,6 @@ _PLAIN_WIDTH = 180
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and return the exit status."""
     options = _parser().parse_args(arguments)
-    configure_logging("evaluation", level=logging.WARNING)
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
     console = Console(highlight=False, width=width)
     try:
@@ -191,4 +190,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    configure_logging("evaluation", level=logging.WARNING)
     sys.exit(main())

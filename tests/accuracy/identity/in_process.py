@@ -2,10 +2,11 @@
 
 Behind the same servicers and converters as in the mesh runs the same mathematics, so
 the identities are those of the mesh. What a single run never reads back is not kept:
-there is no store, and nothing survives the run.
+there is no store, no archive of people who left the live set, and nobody who gives
+commands; nothing survives the run.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +25,10 @@ from services.pipeline.mesh.peers import Peers
 from services.reid.associate_stream import AssociateStream
 from services.reid.bootstrap import _Associations, make_id_source
 from services.reid.convert import answer_to_bytes, lease_from_proto
+from services.reid.domain.feedback import Command, Named
+from services.reid.domain.person import Person
 from services.reid.domain.values import Portrait
+from services.reid.service.commands import Waiting
 from services.reid.service.timeline_store import Commit, Lease, StoredTimeline
 from services.reid.service.timeline_writer import TimelineWriter
 from services.tracker import bootstrap as tracker
@@ -132,6 +136,8 @@ class _Reid(reid_pb2_grpc.ReidServiceServicer):
             _NoStore(),
             no_portraits,
             answer_to_bytes,
+            _NoOperators(),
+            lambda _live, _tick: None,
             store_patience_s=1.0,
         )
         chosen = self._associations.choose(
@@ -156,6 +162,30 @@ class _NoStore:
     async def commit(self, lease: Lease, commit: Commit) -> None:
         """Forget what changed."""
         del lease, commit
+
+
+class _NoOperators:
+    """Says nothing; see CommandInbox."""
+
+    async def hold(self, lease: Lease) -> bool:
+        """Return that nothing waits."""
+        del lease
+        return False
+
+    async def release(self, lease: Lease) -> None:
+        """Do nothing: nobody asks who writes."""
+        del lease
+
+    async def waiting(self, lease: Lease) -> Sequence[Waiting]:
+        """Return nothing."""
+        del lease
+        return ()
+
+    async def named(
+        self, lease: Lease, command: Command, known: Collection[GlobalId]
+    ) -> tuple[Named, Mapping[GlobalId, Person]]:
+        """Refuse: there are no commands that could name anybody."""
+        raise NotFound("nobody is named where nothing is said")
 
 
 class _NoPortraits:

@@ -45,8 +45,9 @@ async def running_peers(
         async with AsyncExitStack() as opened:
             enter = opened.enter_async_context
             stack = await enter(running(home, ports, _PROGRAMS))
+            token = stack.keys.operator_token("evaluation")
             channels = {
-                name: await enter(open_channel(address))
+                name: await enter(open_channel(address, token))
                 for name, address in stack.addresses.items()
             }
             yield Peers(

@@ -32,11 +32,12 @@ from tests.accuracy.identity.published import Change, ChangeKind, Published
 _TIMEOUT_S = 20.0
 _LIMIT_S = 600.0
 _NOBODY = "127.0.0.1:9"
+_PROGRAMS = ("detector", "reid", "tracker", "mapper", "pipeline")
 
 
 @asynccontextmanager
 async def running_mesh(home: Path, media: Path) -> AsyncIterator[Mesh]:
-    """Run all services but analytics while a block runs.
+    """Run what a session needs while a block runs.
 
     Args:
         home: Folder for stores and logs, absolute.
@@ -44,13 +45,15 @@ async def running_mesh(home: Path, media: Path) -> AsyncIterator[Mesh]:
     """
     before = dict(os.environ)
     os.environ["SPOTON_PIPELINE_MEDIA_DIR"] = str(media)
-    programs = {name: one for name, one in SERVICES.items() if name != "analytics"}
+    programs = {name: SERVICES[name] for name in _PROGRAMS}
     try:
         (base,) = free_ports(1)
         ports = ports_from_environment({BASE_VARIABLE: str(base)})
         async with running(home, ports, programs) as stack:
             addresses = {"analytics": _NOBODY, **stack.addresses}
-            async with connected(addresses) as mesh:
+            async with connected(
+                addresses, lambda: stack.keys.operator_token("evaluation")
+            ) as mesh:
                 yield mesh
     finally:
         os.environ.clear()

@@ -1,5 +1,6 @@
 """Failures are told as problems that name what is wrong."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 
@@ -65,11 +66,39 @@ async def test_a_caller_who_leaves(http: aiohttp.ClientSession, toys) -> None:
     toys.hold.clear()
     with pytest.raises(TimeoutError):
         await http.get(
+            f"{TOYS}:search",
+            timeout=aiohttp.ClientTimeout(total=0.2),
+        )
+    await toys.wait_until_cancelled()
+
+
+async def test_a_caller_who_leaves_is_recorded_all_the_same(
+    http: aiohttp.ClientSession, toys, audit
+) -> None:
+    """An audited call goes on to its end, and to its entry."""
+    assert (await http.post(TOYS, json={"toy_id": "duck"})).status == 200
+    toys.hold.clear()
+    with pytest.raises(TimeoutError):
+        await http.get(
             f"{TOYS}/duck",
             headers=PURPOSE,
             timeout=aiohttp.ClientTimeout(total=0.2),
         )
-    await toys.wait_until_cancelled()
+    await toys.wait_until_called("GetToy")
+    toys.hold.set()
+    async with asyncio.timeout(5):
+        while not audit.entries:
+            await asyncio.sleep(0.005)
+    assert [one.outcome for one in audit.entries] == ["OK"]
+    assert not toys.cancelled.is_set()
+
+
+async def test_nobody_fills_the_audit_log(gateway: str, audit) -> None:
+    """Calls without a valid token are refused and not recorded."""
+    async with client(gateway) as session:
+        answer = await session.get(f"{TOYS}/duck", headers=PURPOSE)
+    await problem(answer, 401, "UNAUTHENTICATED")
+    assert audit.entries == []
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1e9", "soon", "nan"])

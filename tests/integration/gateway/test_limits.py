@@ -14,10 +14,20 @@ from services.common.caller import Caller, CallerKind
 from services.common.environ import Environ
 from services.common.errors import Overloaded, Unavailable
 from services.common.redis_client import open_redis
-from services.gateway.limits.admission import LIMITER, LimitReached, admission, admit
-from services.gateway.limits.client_address import trusted_proxies_from_environ
+from services.gateway.limits.admission import (
+    LIMITER,
+    LOGIN_PATHS,
+    admission,
+    admit,
+    show_standing,
+)
+from services.gateway.limits.client_address import (
+    remote_address,
+    trusted_proxies_from_environ,
+)
 from services.gateway.limits.limiter import Limiter
 from services.gateway.limits.policy import (
+    LimitReached,
     Policies,
     Rate,
     RouteClass,
@@ -57,7 +67,7 @@ async def served(valkey_url: str, limits: Policies) -> AsyncIterator[TestClient]
     async def answer(request: web.Request) -> web.Response:
         caller = replace(ADA, subject=request.query["who"])
         await admit(request, caller, RouteClass.READ)
-        return web.Response(text=request.remote)
+        return web.Response(text=remote_address(request))
 
     @web.middleware
     async def errors(request, handler):  # type: ignore[no-untyped-def]
@@ -69,6 +79,8 @@ async def served(valkey_url: str, limits: Policies) -> AsyncIterator[TestClient]
     async with limiter(valkey_url, limits) as used:
         app = web.Application(middlewares=[errors, admission(LOOPBACK, frozenset())])
         app[LIMITER] = used
+        app[LOGIN_PATHS] = set()
+        app.on_response_prepare.append(show_standing)
         app.router.add_get("/", answer)
         async with TestClient(TestServer(app)) as client:
             yield client

@@ -11,6 +11,7 @@ from services.common.device_watch import DeviceReport
 from services.common.drain import DrainSignal
 from services.common.grpc_client import open_channel
 from services.common.grpc_server import running_server
+from services.common.mesh.policy import Policy
 from services.reid.bootstrap import load_embedders, prepare, wired
 from services.reid.config import ReidConfig, load_config
 from services.reid.observe import MODEL_DEVICE
@@ -44,14 +45,21 @@ def service_config(
 
 @asynccontextmanager
 async def serving(
-    config: ReidConfig, drain: DrainSignal, *, on_address: list[str] | None = None
+    config: ReidConfig,
+    drain: DrainSignal,
+    *,
+    on_address: list[str] | None = None,
+    policy: Policy | None = None,
 ) -> AsyncIterator[Stub]:
-    """Run one replica and connect to it; `on_address` is told where it listens."""
+    """Run one replica and connect to it; `on_address` is told where it listens.
+
+    Without a policy everybody on this machine may call.
+    """
     async with (
         wired(
             config, load_embedders(config, DeviceReport(MODEL_DEVICE)), drain
         ) as register,
-        running_server(register) as address,
+        running_server(register, policy) as address,
         open_channel(address) as channel,
     ):
         if on_address is not None:

@@ -1,16 +1,18 @@
 """Searching by looks or by person: filters, environments, pages, evidence."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from services.common.caller import Caller, CallerKind
 from services.common.convert import ns_to_timestamp
+from services.common.drain import DrainSignal
 from services.common.errors import Forbidden, InvalidInput, NotFound, NotReady
-from services.reid import bootstrap
 from spoton.common.v1 import frame_pb2
 from spoton.reid.v1 import reid_pb2
+from tests.fakes.mesh import make_mesh, user
 from tests.integration.refusals import failure
-from tests.integration.reid.conftest import Stub
+from tests.integration.reid.conftest import Stub, service_config, serving
 from tests.integration.reid.conversations import (
     START_NS,
     TICK_NS,
@@ -111,25 +113,36 @@ async def test_several_environments_are_one_ranking(reid: Stub) -> None:
 
 
 async def test_an_environment_without_the_scope_is_refused(
-    reid: Stub, monkeypatch: pytest.MonkeyPatch
+    reid: Stub,
+    postgres_dsn: str,
+    valkey_url: str,
+    s3: object,
+    mapper_address: str,
+    tmp_path: Path,
 ) -> None:
     """Whoever may search in one environment may not search in another by its way."""
-    assert bootstrap._anybody().holds("identities:search", "anywhere")
-    grants = {"mine": frozenset({"identities:search"})}
-    limited = Caller("u", "", CallerKind.USER, grants, 1e12)
-    servicer = _servicer(monkeypatch, limited)
-    request = reid_pb2.SearchIdentitiesRequest(
-        environment_id="mine", environment_ids=["mine", "yours"]
-    )
-    with pytest.raises(Forbidden, match="yours"):
-        await servicer.SearchIdentities(request, None)
+    here, there = Timeline(), Timeline()
+    mine, _ = await played(reid, here, FIRST)
+    await played(reid, there, FIRST)
+    members = make_mesh(tmp_path)
+    caller = user({here.environment_id: {"identities:search"}})
+    metadata = members.identity("gateway").metadata("reid", caller)
+    config = service_config(postgres_dsn, valkey_url, s3, MAPPER_ADDRESS=mapper_address)
+    both = [here.environment_id, there.environment_id]
+    policy = members.policy("reid")
+    async with serving(config, DrainSignal(grace_s=1.0), policy=policy) as stub:
 
+        async def asked(**more: object) -> reid_pb2.SearchIdentitiesResponse:
+            request = reid_pb2.SearchIdentitiesRequest(**query(here, **more))
+            return await stub.SearchIdentities(request, metadata=metadata)
 
-def _servicer(monkeypatch: pytest.MonkeyPatch, caller: Caller) -> object:
-    """Return a servicer whose calls come from somebody; it has nothing else."""
-    servicer = object.__new__(bootstrap.ReidServicer)
-    monkeypatch.setattr(servicer, "_current_caller", lambda: caller, raising=False)
-    return servicer
+        for names in (both, both[::-1], both[1:]):
+            error = await failure(asked(environment_ids=names))
+            assert isinstance(error, Forbidden)
+            assert there.environment_id in str(error)
+        for names in ([], both[:1]):
+            assert mine in ids(await asked(environment_ids=names))
+    assert len(ids(await search(reid, **query(here, environment_ids=both)))) == 4
 
 
 async def test_pages_are_parts_of_one_ranking(reid: Stub) -> None:

@@ -8,6 +8,7 @@ from services.gateway.config import config_from_environ
 NEEDED = {
     "SPOTON_GATEWAY_POSTGRES_DSN": "postgresql://gateway:secret@127.0.0.1/spoton",
     "SPOTON_GATEWAY_REDIS_URL": "redis://:secret@127.0.0.1:7302/0",
+    "SPOTON_GATEWAY_SECRET": "secret" * 8,
 }
 
 

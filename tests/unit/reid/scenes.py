@@ -41,6 +41,7 @@ class Seen:
     looks: int | None = None
     coasted: bool = False
     sigma_m: float = 0.2
+    x_px: float | None = None
 
 
 def key(camera: str, track: int) -> TrackKey:
@@ -93,6 +94,7 @@ def _sighting(seen: Seen) -> Sighting:
         occlusion=0.0,
         fix=fix,
         vector=None if seen.looks is None else vector(seen.looks),
+        centre_px=None if seen.x_px is None else (seen.x_px, 200.0),
     )
 
 

@@ -76,7 +76,10 @@ def test_a_track_joins_the_person_where_it_stands() -> None:
 
 
 def test_who_once_met_may_be_one_when_the_floor_says_so() -> None:
-    """A camera that saw two tracks at once can be proven to have mixed them up."""
+    """A camera that saw two tracks at once can be proven to have mixed them up.
+
+    Standing at one place is not enough for that; walking together is.
+    """
     scene = Scene()
 
     def both(_: int) -> list[Seen]:
@@ -88,9 +91,12 @@ def test_who_once_met_may_be_one_when_the_floor_says_so() -> None:
 
     before = persons_of(scene.play(1, 60, both))
     assert before["west", 2] != before["east", 1]
-    after = persons_of(
-        scene.play(61, 120, lambda _: [Seen("east", 1, 0.0), Seen("west", 2, 0.0)])
-    )
+
+    def walking(number: int) -> list[Seen]:
+        x_m = 0.14 * max(0, number - 70)
+        return [Seen("east", 1, x_m), Seen("west", 2, x_m)]
+
+    after = persons_of(scene.play(61, 150, walking))
     assert after["west", 2] == after["east", 1] == before["east", 1]
 
 
@@ -129,7 +135,15 @@ def test_only_a_real_distance_is_strong_evidence() -> None:
     points = np.array([[0.0, 0.0], [1.5, 0.0], [2.5, 0.0]])
     spread = np.tile(np.eye(2) * 0.01, (3, 1, 1))
     evidence = distance_evidence(
-        Placement(points, spread, np.ones((3, 3), np.bool_)), CONFIG
+        Placement(
+            points,
+            spread,
+            np.ones((3, 3), np.bool_),
+            np.zeros(3),
+            np.zeros((3, 3, 2)),
+            np.zeros((3, 3)),
+        ),
+        CONFIG,
     )
     assert evidence[0, 1] == -CONFIG.floor_evidence_limit
     assert evidence[0, 2] == -CONFIG.contradiction_limit

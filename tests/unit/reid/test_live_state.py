@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.common.ids import GlobalId, SessionId
+from services.common.ids import GlobalId, ModelId, SessionId
+from services.reid.domain.association import Association
 from services.reid.domain.live_set import LiveSet
 from services.reid.domain.live_state import (
     StoredPrototype,
@@ -16,7 +17,16 @@ from services.reid.domain.live_state import (
     person_to_json,
 )
 from services.reid.domain.person import Person
-from tests.unit.reid.scenes import SESSION, Scene, Seen, labels_of, persons_of, tick
+from tests.unit.reid.scenes import (
+    CONFIG,
+    MODEL,
+    SESSION,
+    Scene,
+    Seen,
+    labels_of,
+    persons_of,
+    tick,
+)
 
 
 def restarted(scene: Scene, session_id: SessionId = SESSION) -> Scene:
@@ -102,3 +112,46 @@ def test_the_state_stays_small() -> None:
     for number in range(1, 30):
         scene.show(tick(number, seen))
     assert len(encode_live(scene.live, scene.live.present_ids())) < 16_000
+
+
+def test_what_was_learned_is_kept_and_belongs_to_a_model() -> None:
+    """Floors and similarities survive a restart; another model begins with none."""
+    scene = Scene()
+    scene.play(
+        1,
+        100,
+        lambda number: [
+            Seen(camera, person, 0.1 * number + 3.0 * person, looks=person)
+            for camera in ("east", "west")
+            for person in (1, 2)
+        ],
+    )
+    again = restarted(scene)
+    assert again.live.looks == scene.live.looks
+    assert again.live.looks.different.count > 0
+    (before,) = scene.live.floors.of_pair.values()
+    (after,) = again.live.floors.of_pair.values()
+    assert (after.mean == before.mean).all()
+    assert after.looks == before.looks > 0
+    other = replace(MODEL, model_id=ModelId("another"))
+    Association(again.live, other, CONFIG, lambda: GlobalId(1))
+    assert again.live.looks.different.count == 0
+
+
+def test_state_of_the_version_before_is_loaded() -> None:
+    """State that knows nothing of what is learned now goes on without it."""
+    scene = Scene()
+    scene.play(1, 30, passers_by)
+    document = json.loads(zlib.decompress(encode_live(scene.live, scene.live.persons)))
+    document["version"] = 1
+    for name in ("walked", "floors", "looks"):
+        del document[name]
+    for one in document["tracks"]:
+        del one["spot"], one["places"]
+    for one in document["persons"]:
+        del one["spots"]
+    older = zlib.compress(json.dumps(document).encode())
+    live = decode_live(older, SESSION, {}, ())
+    assert live.tracks.keys() == scene.live.tracks.keys()
+    assert live.looks.different.count == 0
+    assert (live.pairs.nats == scene.live.pairs.nats).all()

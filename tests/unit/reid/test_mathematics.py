@@ -8,13 +8,18 @@ import pytest
 from services.common.ids import CameraId, GlobalId
 from services.reid.domain.appearance import (
     Prototype,
-    _averaged,
+    averaged,
     learn,
-    similarity_evidence,
     surplus,
 )
 from services.reid.domain.evidence import PairEvidence, Placement
 from services.reid.domain.global_ids import EPOCH_MS, GlobalIdSource
+from services.reid.domain.likelihood import (
+    AppearanceStatistics,
+    Moments,
+    learned,
+    within_share,
+)
 from services.reid.domain.motion import begin, follow, predict
 from services.reid.domain.returning import IMPLAUSIBLE, return_evidence
 from services.reid.domain.values import FloorFix
@@ -72,11 +77,14 @@ def test_another_floor_begins_anew() -> None:
     assert after.fix == upstairs
 
 
-def placement(distance_m: float) -> Placement:
+def placement(distance_m: float, speed_mps: float = 1.4) -> Placement:
     """Return two comparable tracks at a distance."""
     apart = ~np.eye(2, dtype=bool)
     points = np.array([[0.0, 0.0], [distance_m, 0.0]])
-    return Placement(points, np.tile(0.04 * np.eye(2), (2, 1, 1)), apart)
+    covariances = np.tile(0.04 * np.eye(2), (2, 1, 1))
+    speeds = np.full(2, speed_mps)
+    nothing = np.zeros((2, 2))
+    return Placement(points, covariances, apart, speeds, np.zeros((2, 2, 2)), nothing)
 
 
 def test_evidence_grows_with_time_and_not_with_the_frame_rate() -> None:
@@ -90,6 +98,16 @@ def test_evidence_grows_with_time_and_not_with_the_frame_rate() -> None:
         results.append(pairs.nats[0, 1])
     assert results[0] == pytest.approx(results[1], rel=0.05)
     assert results[0] > CONFIG.merge_evidence
+
+
+def test_standing_side_by_side_proves_no_more_than_one_look() -> None:
+    """Only in new places does evidence grow: neighbours are near in every frame."""
+    still, walking = PairEvidence(), PairEvidence()
+    for pairs, speed_mps in ((still, 0.0), (walking, 1.4)):
+        pairs.rearrange([key("east", 1), key("west", 1)])
+        for _ in range(100):
+            pairs.observe(placement(0.3, speed_mps), 0.1, CONFIG)
+    assert still.nats[0, 1] <= CONFIG.floor_evidence_limit < walking.nats[0, 1]
 
 
 def test_one_comparison_proves_little() -> None:
@@ -116,20 +134,59 @@ def test_rearranging_keeps_what_is_known_of_those_who_stay() -> None:
 
 
 def test_appearance_says_nothing_at_the_match_similarity() -> None:
-    """Evidence changes its sign at the embedder's match similarity."""
-    similarity = np.array([[0.0, 0.6, 1.0]], np.float32)
-    nats = similarity_evidence(similarity, np.array([[4.0]]), MODEL, CONFIG)
-    assert nats[0, 1] == pytest.approx(0.0, abs=1e-6)
-    assert nats[0, 0] < 0 < nats[0, 2]
+    """With nothing learned, single vectors change sign at the match similarity."""
+    similarity, one = np.array([0.0, 0.6, 1.0]), np.array(1.0)
+    nats = MODEL.prior(CONFIG).evidence(similarity, one, one)
+    assert nats[1] == pytest.approx(0.0, abs=1e-6)
+    assert nats[0] < 0 < nats[2]
+
+
+def test_means_of_many_vectors_are_expected_to_be_more_alike() -> None:
+    """What would be convincing of single vectors is not of means of many."""
+    likelihood = MODEL.prior(CONFIG)
+    single, many = np.array(1.0), np.array(16.0)
+    similarity = np.array(0.7)
+    of_single = likelihood.evidence(similarity, single, single)
+    assert likelihood.evidence(similarity, many, many) < of_single
+
+
+def test_an_embedder_that_finds_all_alike_loses_its_weight() -> None:
+    """Where strangers are as alike as one person's vectors, appearance says nothing."""
+    seen = AppearanceStatistics(Moments(500.0, 3.7, 1.0), Moments(500.0, 0.999, 0.0))
+    blind = learned(MODEL.prior(CONFIG), seen)
+    nats = blind.evidence(np.array(1.0), np.array(8.0), np.array(8.0))
+    assert nats == pytest.approx(0.0)
+    assert blind.separation == 0.0
+
+
+def test_the_correlation_within_a_track_is_found_from_its_mean() -> None:
+    """The cosine with a mean of n gives back the correlation of single vectors."""
+    for share, count in ((0.3, 1.0), (0.3, 8.0), (0.8, 3.0)):
+        cosine = share / np.sqrt(share + (1 - share) / count)
+        assert within_share(float(cosine), count) == pytest.approx(share)
+
+
+def test_moments_forget_the_oldest() -> None:
+    """Mean and variance are those of what was seen, and follow a change."""
+    moments = Moments()
+    for value in [1.0, 3.0] * 50:
+        moments.add(value, memory=1000.0)
+    assert moments.mean == pytest.approx(2.0)
+    assert moments.variance_from(0.0, 0.0) == pytest.approx(1.0)
+    for _ in range(500):
+        moments.add(7.0, memory=50.0)
+    assert moments.mean == pytest.approx(7.0, abs=0.01)
 
 
 def test_like_vectors_are_averaged_and_unlike_ones_kept_apart() -> None:
     """A track's prototypes are few, and stand for many vectors."""
+    two = replace(CONFIG, prototypes_per_track=2)
+    likelihood = MODEL.prior(two)
     first, like, unlike = prototype(1, 1), prototype(2, 1), prototype(3, 2)
-    averaged = learn([first], like, CONFIG)
-    assert (averaged.prototype_id, averaged.count) == (1, 2)
-    assert learn([first], unlike, CONFIG) is unlike
-    crowded = learn([first, unlike], prototype(4, 3), CONFIG)
+    mean = learn([first], like, likelihood, two)
+    assert (mean.prototype_id, mean.count) == (1, 2)
+    assert learn([first], unlike, likelihood, two) is unlike
+    crowded = learn([first, unlike], prototype(4, 3), likelihood, two)
     assert crowded.count == 2
     assert np.linalg.norm(crowded.vector) == pytest.approx(1.0)
 
@@ -138,10 +195,11 @@ def test_opposite_vectors_leave_no_nan() -> None:
     """Where a mean has no direction, the newer vector takes the place of both."""
     first, other = prototype(1, 1), prototype(2, 2)
     opposite = replace(prototype(3, 1), vector=-first.vector)
-    learned = learn([first, replace(other, vector=-other.vector)], opposite, CONFIG)
-    assert np.isfinite(learned.vector).all()
-    assert np.linalg.norm(learned.vector) == pytest.approx(1.0, abs=1e-6)
-    alone = _averaged(first, opposite)
+    own = [first, replace(other, vector=-other.vector)]
+    kept = learn(own, opposite, MODEL.prior(CONFIG), CONFIG)
+    assert np.isfinite(kept.vector).all()
+    assert np.linalg.norm(kept.vector) == pytest.approx(1.0, abs=1e-6)
+    alone = averaged(first, opposite, CONFIG)
     assert (alone.vector == opposite.vector).all()
 
 

