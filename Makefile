@@ -42,7 +42,7 @@ test-timescale: install-dev ## Run the tests of history on a TimescaleDB: DSN=po
 	@: $${DSN:?names a TimescaleDB whose user may make databases}
 	@SPOTON_TEST_TIMESCALE_DSN="$$DSN" $(BIN)/python -m pytest tests/integration/analytics $(ARGS)
 
-check: install-dev install-generator ## Check format, lint, types, imports and protos
+check: install-dev install-generator ## Check format, lint, types, imports, protos and manifests
 	@scripts/check.sh
 
 protos: install-generator ## Generate the code beside the protos
