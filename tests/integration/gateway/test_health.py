@@ -17,6 +17,10 @@ from tests.integration.gateway.problems import problem
 from tests.integration.gateway.running import client
 
 
+SECRET = secrets.token_hex(24)
+"""One for all tests: the signing keys in their database are sealed by it."""
+
+
 @pytest.fixture
 def config(postgres_dsn: str, valkey_url: str, mapper_address: str) -> GatewayConfig:
     """Give a configuration in which the mapper runs and no other service does."""
@@ -24,7 +28,7 @@ def config(postgres_dsn: str, valkey_url: str, mapper_address: str) -> GatewayCo
     variables = {
         "SPOTON_GATEWAY_POSTGRES_DSN": postgres_dsn,
         "SPOTON_GATEWAY_REDIS_URL": valkey_url,
-        "SPOTON_GATEWAY_SECRET": secrets.token_hex(24),
+        "SPOTON_GATEWAY_SECRET": SECRET,
         "SPOTON_MESH_OPEN_LOOPBACK": "true",
         "SPOTON_GATEWAY_LISTEN": f"127.0.0.1:{ports[0]}",
         "SPOTON_GATEWAY_METRICS_LISTEN": f"127.0.0.1:{ports[1]}",
