@@ -9,7 +9,7 @@ EVAL_ARGS = $(foreach one,ONLY MODES SEEDS SECONDS FLOOR TRACKER OUTPUT COMPARE,
 STARTED := $(shell date +%s.%N)
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev install-test install-generator demo run test test-attacks test-timescale check protos permissions metrics dashboards observability dashboards-check bench eval eval-models models fit lock clean
+.PHONY: help install install-dev install-test install-generator demo run test test-attacks test-timescale check protos permissions metrics dashboards observability dashboards-check bench eval eval-models models images manifests fit lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
@@ -42,7 +42,7 @@ test-timescale: install-dev ## Run the tests of history on a TimescaleDB: DSN=po
 	@: $${DSN:?names a TimescaleDB whose user may make databases}
 	@SPOTON_TEST_TIMESCALE_DSN="$$DSN" $(BIN)/python -m pytest tests/integration/analytics $(ARGS)
 
-check: install-dev install-generator ## Check format, lint, types, imports and protos
+check: install-dev install-generator ## Check format, lint, types, imports, protos and manifests
 	@scripts/check.sh
 
 protos: install-generator ## Generate the code beside the protos
@@ -84,6 +84,12 @@ models: install ## List the models; FETCH="a b" fetches, VERIFY=1 checks all fil
 fit: install ## Learn what scores are worth at a site: ENVIRONMENT=plaza, MODEL names an embedder; draws build/fit-*.svg
 	@: $${ENVIRONMENT:?names the site}
 	@$(BIN)/python -m services.reid.fit --environment "$$ENVIRONMENT" --model "$$MODEL" --picture "build/fit-$$ENVIRONMENT.svg" $(ARGS)
+
+images: ## Build an image of each service without a daemon, and print its size: ONLY="detector-gpu reid", BASE=image, TAG=dev
+	@scripts/images.sh $(ONLY)
+
+manifests: install-dev ## Render every overlay of Kubernetes manifests and check it
+	@scripts/manifests.sh
 
 lock: ## Pin the requirements anew
 	@scripts/lock.sh

@@ -24,3 +24,5 @@ step "buf"
 scripts/buf.sh .venv-protos/bin
 step "the client package on its oldest protobuf and grpcio"
 scripts/oldest-client.sh
+step "manifests of Kubernetes"
+scripts/manifests.sh

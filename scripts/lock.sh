@@ -20,3 +20,16 @@ lock boxmot --no-deps
 lock dev
 lock trackeval --no-deps
 lock protos
+lock image
+lock manifests
+# Images hold one service each, in the versions that the tests ran with.
+for service in mapper pipeline analytics gateway tracker-native detector-cpu reid-cpu; do
+    lock "services/$service" --constraints requirements/cpu.txt
+done
+for service in detector-gpu reid-gpu; do
+    lock "services/$service" --constraints requirements/gpu.txt
+done
+for service in detector-torch reid-torch tracker-boxmot; do
+    lock "services/$service" --constraints requirements/cpu.txt \
+        --constraints requirements/torch.txt
+done

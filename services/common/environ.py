@@ -99,9 +99,10 @@ class Environ:
     def server_settings(self, default_port: int) -> ServerSettings:
         """Return where the service listens, and whom it believes.
 
-        That is LISTEN, METRICS_LISTEN and DRAIN_GRACE_S, and what is the same for all
-        services: the variables that begin with SPOTON_MESH_.
+        That is LISTEN, METRICS_LISTEN, HEALTH_LISTEN and DRAIN_GRACE_S, and what is
+        the same for all services: the variables that begin with SPOTON_MESH_.
         """
+        probed = self.has("HEALTH_LISTEN")
         return ServerSettings(
             listen=self.address("LISTEN", f"127.0.0.1:{default_port}"),
             metrics_listen=self.address(
@@ -109,6 +110,7 @@ class Environ:
             ),
             mesh=self.mesh_settings(),
             drain_grace_s=self.number("DRAIN_GRACE_S", 10.0, most=3600.0),
+            health_listen=self.address("HEALTH_LISTEN") if probed else "",
         )
 
     def mesh_settings(self) -> MeshSettings:

@@ -46,16 +46,27 @@ class ServerSettings:
         metrics_listen: Address of the Prometheus metrics, `host:port`.
         mesh: Whom it believes, and how it proves itself.
         drain_grace_s: Time for streams to move away when the service stops, seconds.
+        health_listen: Address of health checks in plain text, `host:port`; empty
+            leaves them to the RPCs' own port.
     """
 
     listen: str
     metrics_listen: str
     mesh: MeshSettings
     drain_grace_s: float = 10.0
+    health_listen: str = ""
+
+
+LIVE = "live"
+"""Name under which a health check asks whether the process answers at all."""
 
 
 class Health:
-    """What the service answers to health checks."""
+    """What the service answers to health checks.
+
+    Whoever asks for LIVE learns that the process answers, and no more: a service
+    whose store is away must not be restarted for it.
+    """
 
     def __init__(self, services: Sequence[str]) -> None:
         self._names = ("", *services)
@@ -67,6 +78,40 @@ class Health:
         value = status.SERVING if serving else status.NOT_SERVING
         for name in self._names:
             await self.servicer.set(name, value)
+
+    async def set_live(self) -> None:
+        """Say that the process answers."""
+        serving = health_pb2.HealthCheckResponse.ServingStatus.Value("SERVING")
+        await self.servicer.set(LIVE, serving)
+
+
+@contextlib.asynccontextmanager
+async def serving_health(listen: str, service_health: Health) -> AsyncIterator[None]:
+    """Answer health checks alone, in plain text, while the context is open.
+
+    For a kubelet, which has no certificate to show: what it learns is no secret.
+
+    Args:
+        listen: Address, `host:port`; empty answers nowhere.
+        service_health: What is answered.
+
+    Raises:
+        OSError: The address cannot be had.
+    """
+    if not listen:
+        yield
+        return
+    server = aio.server(options=_OPTIONS)
+    health_pb2_grpc.add_HealthServicer_to_server(service_health.servicer, server)
+    try:
+        server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {listen} for health: {error}") from error
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(0)
 
 
 async def start_server(
@@ -103,6 +148,7 @@ async def start_server(
     names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     await service_health.set_serving(False)
+    await service_health.set_live()
     try:
         if credentials is None:
             port = server.add_insecure_port(listen)
@@ -144,6 +190,9 @@ async def serve(
             settings.listen, register, guard, credentials
         )
         _log.info("listening", address=settings.listen, port=port)
+        await stack.enter_async_context(
+            serving_health(settings.health_listen, service_health)
+        )
         try:
             if ready is not None and not await _ready_first(ready(), told_to_stop):
                 return

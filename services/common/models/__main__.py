@@ -78,10 +78,12 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         for line in list_models(registry.entries, model_dir(), cache_dir()):
             _say(line)
         return 0
-    unknown = [name for name in options.names if name not in registry.entries]
+    # What a variable names with commas can be passed on as it is.
+    names = [name.strip() for text in options.names for name in text.split(",")]
+    unknown = [name for name in names if name not in registry.entries]
     if unknown:
         parser.error(f"no such model: {', '.join(unknown)}")
-    for name in options.names:
+    for name in names:
         _fetch(registry.entries[name])
     return 0
 
