@@ -21,6 +21,7 @@ from services.gateway.credentials import NoCredentials
 from services.gateway.http_server import serving
 from services.gateway.idempotency import KeptAnswers
 from services.gateway.live.pipeline_source import PipelineSource
+from services.gateway.live.quota import ViewerQuota
 from services.gateway.live.routes import live_routes
 from services.gateway.live.tickets import RedisTickets
 from services.gateway.transcoder.api import shipped_api
@@ -90,7 +91,7 @@ class LiveGateway:
 
 @asynccontextmanager
 async def live_gateway(
-    addresses: Mapping[str, str], redis: Redis
+    addresses: Mapping[str, str], redis: Redis, quota: ViewerQuota | None = None
 ) -> AsyncIterator[LiveGateway]:
     """Run a gateway before some services while the context is open."""
     callers, audit = KnownCallers(TOKENS), KeptAudit()
@@ -109,7 +110,7 @@ async def live_gateway(
         )
         source = PipelineSource(open_channel, addresses["pipeline"])
         extend = live_routes(
-            ports.peers, source, NoCredentials(), tickets, audit, recheck_s=0.2
+            ports.peers, source, NoCredentials(), tickets, audit, quota, recheck_s=0.2
         )
         app = build_app(shipped_api(), ports, [extend])
         async with (

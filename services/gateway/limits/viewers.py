@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 import structlog
 from redis.asyncio import Redis
 
-from services.common.caller import Caller
 from services.common.errors import Overloaded, Unavailable
 from services.common.redis_client import redis_errors
 from services.common.tasks import end_tasks
@@ -81,11 +80,7 @@ class Viewers:
                 await self._redis.zrem(_PREFIX + environment_id, name)
 
     @asynccontextmanager
-    async def watching(
-        self,
-        caller: Caller,  # noqa: ARG002 - seats are the environment's, whoever sits.
-        environment_id: str,
-    ) -> AsyncIterator[None]:
+    async def watching(self, environment_id: str) -> AsyncIterator[None]:
         """Hold a seat for a viewer, and renew it, while the context is open.
 
         Raises:

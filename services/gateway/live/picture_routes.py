@@ -1,8 +1,8 @@
 """Pictures over HTTP: MJPEG, binary WebSocket, snapshot, and a person's best crop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import structlog
@@ -25,7 +25,13 @@ from services.gateway.live.first_message import first_proof
 from services.gateway.live.person_crops import PersonCrops
 from services.gateway.live.picture_audit import PictureAudit
 from services.gateway.live.picture_query import picture_wish
-from services.gateway.live.pictures import BOUNDARY, CameraPicture, PictureHub
+from services.gateway.live.pictures import (
+    BOUNDARY,
+    CameraPicture,
+    PictureHub,
+    PictureWish,
+)
+from services.gateway.live.quota import ViewerQuota
 from services.gateway.live.requests import MOST_BYTES
 from services.gateway.live.standing import Doorkeeper, Proof, has_proof, require_scope
 from services.gateway.live.tickets import Purpose
@@ -55,6 +61,7 @@ class PictureRoutes:
         crops: PersonCrops,
         doorkeeper: Doorkeeper,
         audit: PictureAudit,
+        quota: ViewerQuota,
     ) -> None:
         """Keep the collaborators.
 
@@ -63,11 +70,13 @@ class PictureRoutes:
             crops: Fetches pictures of persons.
             doorkeeper: Knows who may see what.
             audit: Records every look.
+            quota: Bounds how many watch; one picture is no watching.
         """
         self._hub = hub
         self._crops = crops
         self._doorkeeper = doorkeeper
         self._audit = audit
+        self._quota = quota
         self._stopping = asyncio.Event()
 
     async def stop(self, _app: web.Application) -> None:
@@ -106,25 +115,22 @@ class PictureRoutes:
         response.content_type = "multipart/x-mixed-replace"
         response.headers[hdrs.CONTENT_TYPE] += f"; boundary={BOUNDARY}"
         response.force_close()
-        with self._hub.feed(wish) as feed:
-            async with aclosing(feed.pictures()) as pictures:
-                first = await self._first(request, proof, pictures)
-                await response.prepare(request)
-                transport = request.transport
-                if transport is not None:
-                    bound_send_buffer(transport)
-                    try:
-                        await self._until_over(
-                            request,
-                            proof,
-                            _showing(
-                                lambda one: response.write(one.part), first, pictures
-                            ),
-                        )
-                    except SpotOnError:
-                        pass  # The connection ends, which is all that can be said.
-                    finally:
-                        cut_off_later(transport)
+        async with self._watched(wish) as pictures:
+            first = await self._first(request, proof, pictures)
+            await response.prepare(request)
+            transport = request.transport
+            if transport is not None:
+                bound_send_buffer(transport)
+                try:
+                    await self._until_over(
+                        request,
+                        proof,
+                        _showing(lambda one: response.write(one.part), first, pictures),
+                    )
+                except SpotOnError:
+                    pass  # The connection ends, which is all that can be said.
+                finally:
+                    cut_off_later(transport)
         return response
 
     async def socket(self, request: web.Request) -> web.StreamResponse:
@@ -151,15 +157,14 @@ class PictureRoutes:
 
         async def show() -> None:
             allowed = proof or await self._admit_by_message(request, socket)
-            with self._hub.feed(wish) as feed:
-                async with aclosing(feed.pictures()) as pictures:
-                    first = await self._first(request, allowed, pictures)
-                    await self._until_over(
-                        request,
-                        allowed,
-                        _showing(_sender(socket), first, pictures),
-                        _leaving(socket),
-                    )
+            async with self._watched(wish) as pictures:
+                first = await self._first(request, allowed, pictures)
+                await self._until_over(
+                    request,
+                    allowed,
+                    _showing(_sender(socket), first, pictures),
+                    _leaving(socket),
+                )
 
         code, reason = FAULT, "internal error"
         try:
@@ -175,6 +180,18 @@ class PictureRoutes:
                 await close_for_certain(socket, transport, code, reason)
             cut_off_later(transport)
         return socket
+
+    @asynccontextmanager
+    async def _watched(self, wish: PictureWish) -> AsyncIterator[Pictures]:
+        """Give pictures for as long as they are wanted, to one who counts as a viewer.
+
+        Raises:
+            Overloaded: Too many watch the environment already.
+        """
+        async with self._quota.watching(wish.environment_id):
+            with self._hub.feed(wish) as feed:
+                async with aclosing(feed.pictures()) as pictures:
+                    yield pictures
 
     async def _admit(
         self,

@@ -14,13 +14,14 @@ from services.gateway.live.picture_audit import PictureAudit
 from services.gateway.live.picture_routes import PictureRoutes
 from services.gateway.live.pictures import PictureHub
 from services.gateway.live.pipeline_source import PipelineSource
+from services.gateway.live.quota import NoQuota, ViewerQuota
 from services.gateway.live.shared_streams import (
     WATCH_PREVIEW,
     WATCH_TRACKING,
     SharedPreviews,
     SharedTracking,
 )
-from services.gateway.live.socket import LiveSockets, NoQuota, ViewerQuota
+from services.gateway.live.socket import LiveSockets
 from services.gateway.live.standing import RECHECK_S, Doorkeeper
 from services.gateway.live.ticket_route import TicketRoute
 from services.gateway.live.tickets import RedisTickets
@@ -56,16 +57,18 @@ def live_routes(
         channels = peers.channels
         doorkeeper = Doorkeeper(tickets, recheck_s=recheck_s)
         hub, picture_hub = LiveHub(source.watch), PictureHub(source)
-        live = LiveSockets(hub, source, doorkeeper, quota or NoQuota())
+        bounds = quota or NoQuota()
+        live = LiveSockets(hub, source, doorkeeper, bounds)
         pictures = PictureRoutes(
             picture_hub,
             PersonCrops(channels["reid"], credentials),
             doorkeeper,
             PictureAudit(audit),
+            bounds,
         )
 
-        peers.shared[WATCH_TRACKING] = SharedTracking(hub, source).call
-        peers.shared[WATCH_PREVIEW] = SharedPreviews(source).call
+        peers.shared[WATCH_TRACKING] = SharedTracking(hub, source, bounds).call
+        peers.shared[WATCH_PREVIEW] = SharedPreviews(source, bounds).call
 
         async def close(_app: web.Application) -> None:
             await hub.close()

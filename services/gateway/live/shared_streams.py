@@ -11,6 +11,7 @@ from services.common.errors import NotReady, SpotOnError, Unavailable
 from services.gateway.live.feed import LiveHub
 from services.gateway.live.form import Form
 from services.gateway.live.pipeline_source import PipelineSource
+from services.gateway.live.quota import ViewerQuota
 from services.gateway.live.update import Note, Update
 from services.gateway.live.view import Response, View
 from services.gateway.live.viewer import MOST_BACKLOG_BYTES, Viewer
@@ -38,9 +39,12 @@ class SharedCall:
 class SharedTracking:
     """Answers `WatchTracking` by the environment's feed."""
 
-    def __init__(self, hub: LiveHub, source: PipelineSource) -> None:
+    def __init__(
+        self, hub: LiveHub, source: PipelineSource, quota: ViewerQuota
+    ) -> None:
         self._hub = hub
         self._source = source
+        self._quota = quota
 
     def call(self, request: Message) -> SharedCall | None:
         """Return the running call; None for one that needs a stream of its own.
@@ -60,6 +64,14 @@ class SharedTracking:
             session = await self._source.session(wish.environment_id, wish.session_id)
             timeline_id = session.timeline_id
         view = View(session_id=wish.session_id, timeline_id=timeline_id)
+        async with self._quota.watching(wish.environment_id):
+            async for response in self._seen(wish, view):
+                yield response
+
+    async def _seen(
+        self, wish: pipeline_pb2.WatchTrackingRequest, view: View
+    ) -> AsyncGenerator[Response, None]:
+        """Yield what a view shows of the environment's feed."""
         with self._hub.feed(wish.environment_id) as feed:
             await feed.primed()
             token = wish.resume_token
@@ -85,8 +97,9 @@ class SharedTracking:
 class SharedPreviews:
     """Answers `WatchPreview` by the session's owner, who alone has the pictures."""
 
-    def __init__(self, source: PipelineSource) -> None:
+    def __init__(self, source: PipelineSource, quota: ViewerQuota) -> None:
         self._source = source
+        self._quota = quota
 
     def call(self, request: Message) -> SharedCall:
         """Return the running call."""
@@ -99,8 +112,9 @@ class SharedPreviews:
         session = await self._source.session(wish.environment_id, wish.session_id)
         if not session.owner_address:
             raise NotReady("nobody runs the session now")
-        async for response in self._source.previews(session.owner_address, wish):
-            yield response
+        async with self._quota.watching(wish.environment_id):
+            async for response in self._source.previews(session.owner_address, wish):
+                yield response
 
 
 class _PulledViewer(Viewer):

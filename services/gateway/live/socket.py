@@ -2,14 +2,11 @@
 
 import asyncio
 import time
-from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Protocol
 
 import structlog
 from aiohttp import WSMsgType, web
 from prometheus_client import Counter, Gauge
 
-from services.common.caller import Caller
 from services.common.errors import (
     Forbidden,
     NotFound,
@@ -35,6 +32,7 @@ from services.gateway.live.feed import EnvironmentFeed, LiveHub
 from services.gateway.live.first_message import first_proof, proof_of
 from services.gateway.live.form import Form
 from services.gateway.live.pipeline_source import PipelineSource
+from services.gateway.live.quota import ViewerQuota
 from services.gateway.live.requests import (
     MOST_BYTES,
     RequestBudget,
@@ -58,31 +56,6 @@ CLOSED = Counter(
 )
 
 _log = structlog.get_logger(__name__)
-
-
-class ViewerQuota(Protocol):
-    """Bounds how many watch an environment."""
-
-    def watching(
-        self, caller: Caller, environment_id: str
-    ) -> AbstractAsyncContextManager[object]:
-        """Count a viewer while the context is open.
-
-        Raises:
-            Overloaded: There are too many already, on entering.
-        """
-
-
-class NoQuota:
-    """Lets everybody watch."""
-
-    def watching(
-        self,
-        caller: Caller,  # noqa: ARG002 - as the port has it.
-        environment_id: str,  # noqa: ARG002 - as the port has it.
-    ) -> AbstractAsyncContextManager[object]:
-        """Count nothing."""
-        return nullcontext()
 
 
 class LiveSockets:
@@ -227,7 +200,7 @@ class _Connection:
         )
         caller = self._proof.caller
         require_scope(caller, SCOPE, self._environment_id)
-        async with sockets.quota.watching(caller, self._environment_id):
+        async with sockets.quota.watching(self._environment_id):
             with sockets.hub.feed(self._environment_id) as feed:
                 await feed.primed()
                 self._welcome()

@@ -9,6 +9,8 @@ class AssociationConfig:
 
     Evidence is a log-likelihood ratio, in nats: of "the same person" against "two
     people". Where a value says "chosen", it is a judgement that no data supports yet.
+    Where it says "compared", two or three values were tried on the first half of
+    CAMPUS-Auditorium, and figures of that half lean towards the one that stayed.
 
     Attributes:
         use_floor: Whether positions on the floor count.
@@ -29,10 +31,10 @@ class AssociationConfig:
             cameras before any was seen, metres. Chosen: markers clicked by hand on a
             plan, and foot points instead of feet.
         bias_slope_sigma: The same of its change per metre: a scale or a tilt that is
-            wrong by so much. Chosen: 5 %; half and twice of it on the first half of
-            CAMPUS-Auditorium move the result of the floor alone by .01.
+            wrong by so much. Compared: .05 against .1, a difference within the noise.
         bias_noise_m: What remains between two cameras that agree, metres. 0.20 is the
-            median disagreement of the outdoor pair of CAMPUS-Auditorium.
+            median disagreement of the outdoor pair in the first half of
+            CAMPUS-Auditorium.
         bias_prior_looks: Comparisons that `bias_noise_m` counts as. Chosen: a few.
         bias_memory_looks: Comparisons after which the oldest are forgotten. Chosen:
             minutes of company.
@@ -83,11 +85,11 @@ class AssociationConfig:
             minutes of a busy camera.
         appearance_pause_s: Time after which two vectors of one track are compared,
             seconds. Nearer ones are almost copies.
-        appearance_limit: Most evidence of one comparison, nats. Chosen: one in
-            160,000, more than any gallery that is compared.
+        appearance_limit: Most evidence of one comparison, nats. One in 160,000,
+            more than any gallery that is compared. Compared: 3 and 12.
         appearance_located_limit: Most evidence of all vectors of a track that stands
-            on the floor, nats. Chosen: who looks alike may be two, but nobody is in
-            two places.
+            on the floor, nats. Who looks alike may be two, but nobody is in two places.
+            Compared: 4 and 8.
         appearance_full_count: Vectors of a track over which its prototype is
             averaged; later ones displace the oldest.
         prototypes_per_track: Most prototypes that one live track holds. 1: their mean
@@ -95,8 +97,8 @@ class AssociationConfig:
         prototypes_per_person: Most prototypes that a person keeps.
 
         return_prior: Evidence that an arriving track is somebody who left rather
-            than somebody new, nats. Chosen: as likely as not; detectors lose people
-            as often as people come.
+            than somebody new, nats: as likely as not. Compared: 0, .5 and 1, with
+            `spot_sigma_heights`.
         return_floor_floor: Least evidence that a plausible position of return counts,
             nats. Beyond it appearance decides.
         return_spread_mps: Growth of the uncertainty where an absent person is, m/s.
@@ -110,7 +112,8 @@ class AssociationConfig:
         standing_heights_per_s: Speed of a box up to which somebody stands, in box
             heights per second: `standing_speed_mps` over 1.7 m.
         spot_sigma_heights: Standard deviation of a box of who stays, in heights.
-            Four times what a detector jitters by: a cover moves the centre.
+            Four times what a detector jitters by: a cover moves the centre. Compared:
+            .2 and .3.
         spot_spread_per_s: Its growth for who walks, heights per second:
             `return_spread_mps` over 1.7 m.
         spot_sigma_log_height: Standard deviation of the logarithm of the height.
@@ -144,12 +147,13 @@ class AssociationConfig:
         join_evidence: Evidence that a track joins a person with, provisionally, nats.
         switch_margin: Lead that another person needs to take a provisional track.
         confirm_evidence: Evidence that makes a track's person final, nats: seven to
-            one.
+            one. Compared: 2 and 4.
         confirm_margin: Lead over the second-best person that this takes, nats.
         confirm_age_s: Age at which a track without rivals is confirmed, seconds.
         merge_evidence: Mean evidence at which two persons are one, nats. Less than one
             comparison of people who stand can give, 2.5 nats where two floors are
-            known to half a metre; the margin keeps neighbours apart.
+            known to half a metre; the margin keeps neighbours apart. Compared: 1, 1.5,
+            3 and 6.
         move_margin: Lead that another person needs to take a confirmed track, nats.
             Twice what made it final.
         split_evidence: Floor evidence against its own person at which a confirmed

@@ -50,15 +50,20 @@ async def pipeline(
 
 
 @pytest.fixture
-async def gateway(
-    pipeline: RunningPipeline, mapper_address: str, valkey_url: str
-) -> AsyncIterator[LiveGateway]:
-    """Give a gateway before that pipeline."""
-    addresses = {
+def addresses(pipeline: RunningPipeline, mapper_address: str) -> dict[str, str]:
+    """Give the addresses of the services that a gateway needs."""
+    return {
         "pipeline": pipeline.address,
         "mapper": mapper_address,
         "reid": "127.0.0.1:1",
     }
+
+
+@pytest.fixture
+async def gateway(
+    addresses: dict[str, str], valkey_url: str
+) -> AsyncIterator[LiveGateway]:
+    """Give a gateway before that pipeline."""
     async with (
         open_redis(valkey_url) as redis,
         live_gateway(addresses, redis) as running,
