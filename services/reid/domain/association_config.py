@@ -89,7 +89,8 @@ class AssociationConfig:
             more than any gallery that is compared. Compared: 3 and 12.
         appearance_located_limit: Most evidence of all vectors of a track that stands
             on the floor, nats. Who looks alike may be two, but nobody is in two places.
-            Compared: 4 and 8.
+            Compared: 4 and 8. Against a position that was compared, the first look
+            counts nothing, and looks count in full from `embed_first_count`.
         appearance_full_count: Vectors of a track over which its prototype is
             averaged; later ones displace the oldest.
         prototypes_per_track: Most prototypes that one live track holds. 1: their mean
@@ -144,7 +145,8 @@ class AssociationConfig:
         recall_guests: Most persons from the archive at one time; the next ones take
             the places of those who would leave first.
 
-        join_evidence: Evidence that a track joins a person with, provisionally, nats.
+        join_evidence: Evidence that a track joins a person with, provisionally, nats:
+            as likely as not.
         switch_margin: Lead that another person needs to take a provisional track.
         confirm_evidence: Evidence that makes a track's person final, nats: seven to
             one. Compared: 2 and 4.
@@ -267,7 +269,7 @@ class AssociationConfig:
     recall_candidates: int = 4
     recall_guests: int = 32
 
-    join_evidence: float = 0.5
+    join_evidence: float = 0.0
     switch_margin: float = 1.0
     confirm_evidence: float = 2.0
     confirm_margin: float = 1.5

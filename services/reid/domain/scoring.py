@@ -110,7 +110,9 @@ class Scorer:
         floor, located = self._floor_evidence(live, tracks, persons, members)
         said = live.constraints.forbidden([track.key for track in tracks], column)
         met_nats = np.where(located, self._config.met_before_prior, -np.inf)
-        open_nats = self._believed(tracks) + floor + np.where(self._met, met_nats, 0.0)
+        open_nats = (
+            self._believed(tracks, located) + floor + np.where(self._met, met_nats, 0.0)
+        )
         open_nats[said] = -np.inf
         return Scores(
             tracks=tracks,
@@ -123,12 +125,26 @@ class Scorer:
             open_nats=open_nats,
         )
 
-    def _believed(self, tracks: Sequence[Tracklet]) -> Matrix:
-        """Return what appearance says, within what it may say against the floor."""
-        located = np.array([track.motion is not None for track in tracks], np.bool_)
-        limit = np.where(located, self._config.appearance_located_limit, np.inf)
-        believed: Matrix = np.clip(self._looks, -limit[:, None], limit[:, None])
-        return believed
+    def _believed(self, tracks: Sequence[Tracklet], compared: Mask) -> Matrix:
+        """Return what appearance says, within what it may say against the floor.
+
+        One look proves nothing against two positions that were compared: from another
+        side the same person looks like another. What more looks say counts more.
+
+        Args:
+            tracks: Of the rows.
+            compared: Pairs whose positions were compared.
+        """
+        config = self._config
+        on_floor = np.array([track.motion is not None for track in tracks], np.bool_)
+        limit = np.where(on_floor, config.appearance_located_limit, np.inf)[:, None]
+        believed: Matrix = np.clip(self._looks, -limit, limit)
+        looks = np.array(
+            [sum(one.count for one in track.prototypes) for track in tracks], np.float64
+        )
+        share = np.clip((looks - 1.0) / (config.embed_first_count - 1.0), 0.0, 1.0)
+        least = -config.appearance_located_limit * share[:, None]
+        return np.where(compared, np.maximum(believed, least), believed)
 
     def _floor_evidence(
         self,
