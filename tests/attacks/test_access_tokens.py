@@ -169,6 +169,9 @@ def truncated(loot: Loot) -> str:
 
 
 NOW = time.time()
+"""When the tests are collected, long before the last of them runs."""
+
+TOMORROW = int(NOW) + 86_400
 ATTACKS: dict[str, Callable[[Loot], str]] = {
     "alg none": without_algorithm,
     "alg none, signed": without_algorithm_but_signed,
@@ -187,8 +190,8 @@ ATTACKS: dict[str, Callable[[Loot], str]] = {
     "typ of another kind": with_header(typ="JWT"),
     "alg of another case": with_header(alg="eddsa"),
     "expired": with_payload(iat=int(NOW) - 900, nbf=int(NOW) - 900, exp=int(NOW) - 300),
-    "future nbf": with_payload(nbf=int(NOW) + 300),
-    "future iat": with_payload(iat=int(NOW) + 300, exp=int(NOW) + 800),
+    "future nbf": with_payload(nbf=TOMORROW),
+    "future iat": with_payload(iat=TOMORROW, exp=TOMORROW + 500),
     "longer than ours": with_payload(exp=int(NOW) + 86_400),
     "foreign audience": with_payload(aud="another"),
     "one of several audiences": with_payload(aud=["spoton", "another"]),

@@ -57,6 +57,10 @@ def make_mesh(folder: Path) -> FakeMesh:
     return FakeMesh(folder, keys, Trust(file))
 
 
+_A_DAY_S = 86_400.0
+"""Longer than any run of the tests, as callers are made when they are collected."""
+
+
 def user(
     grants: Mapping[str, set[str]], *, subject: str = "u-1", life_s: float = math.inf
 ) -> Caller:
@@ -66,7 +70,7 @@ def user(
         name=f"name of {subject}",
         kind=CallerKind.USER,
         grants={name: frozenset(scopes) for name, scopes in grants.items()},
-        expires_s=time.time() + min(life_s, 600.0),
+        expires_s=time.time() + min(life_s, _A_DAY_S),
         token_id="t-1",  # noqa: S106 - an id.
         address="192.0.2.7",
     )

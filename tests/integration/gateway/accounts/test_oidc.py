@@ -201,7 +201,7 @@ BAD_CLAIMS: dict[str, dict[str, object]] = {
     },
     "foreign issuer": {"iss": "https://another.example"},
     "expired": {"exp": NOW - 120},
-    "not yet": {"nbf": NOW + 600},
+    "not yet": {"nbf": NOW + 86_400},
     "no expiry": {"exp": None},
     "no subject": {"sub": None},
     "empty subject": {"sub": ""},
