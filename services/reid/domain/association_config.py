@@ -145,8 +145,8 @@ class AssociationConfig:
         recall_guests: Most persons from the archive at one time; the next ones take
             the places of those who would leave first.
 
-        join_evidence: Evidence that a track joins a person with, provisionally, nats:
-            as likely as not.
+        join_evidence: Evidence that a track joins a person with, provisionally, nats.
+            Compared: 0 and .5.
         switch_margin: Lead that another person needs to take a provisional track.
         confirm_evidence: Evidence that makes a track's person final, nats: seven to
             one. Compared: 2 and 4.
@@ -269,7 +269,7 @@ class AssociationConfig:
     recall_candidates: int = 4
     recall_guests: int = 32
 
-    join_evidence: float = 0.0
+    join_evidence: float = 0.5
     switch_margin: float = 1.0
     confirm_evidence: float = 2.0
     confirm_margin: float = 1.5
