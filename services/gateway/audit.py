@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-import structlog
-
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
@@ -47,24 +45,3 @@ class AuditLog(Protocol):
         Raises:
             Unavailable: It cannot be kept now, and the call must not be answered.
         """
-
-
-class LoggedAudit:
-    """Writes entries to the service's log: what there is without a store for them."""
-
-    def __init__(self) -> None:
-        self._log = structlog.get_logger("audit")
-
-    async def record(self, entry: AuditEntry) -> None:
-        """Log an entry."""
-        self._log.info(
-            "audit",
-            subject=entry.subject,
-            action=entry.action,
-            environment_id=entry.environment_id,
-            resource=entry.resource,
-            purpose=entry.purpose,
-            outcome=entry.outcome,
-            address=entry.address,
-            request_id=entry.request_id,
-        )

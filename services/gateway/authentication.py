@@ -64,27 +64,6 @@ class Validity(Protocol):
         """
 
 
-class ExpiryOnly:
-    """Ends a caller's right when it expires: all there is without accounts."""
-
-    async def check(self, caller: Caller) -> None:
-        """Compare the expiry with the clock."""
-        if time.time() >= caller.expires_s:
-            raise Unauthenticated("the access token has expired")
-
-
-class NobodyKnown:
-    """Refuses every token and ticket: what holds while there are no accounts."""
-
-    async def authenticate(self, token: str) -> Caller:
-        """Refuse."""
-        raise Unauthenticated("no accounts are configured, so no token is valid")
-
-    async def redeem(self, ticket: str) -> Caller:
-        """Refuse."""
-        raise Unauthenticated("no accounts are configured, so no ticket is valid")
-
-
 AUTHENTICATOR: web.AppKey[Authenticator] = web.AppKey("authenticator", Authenticator)
 TICKETS: web.AppKey[Tickets] = web.AppKey("tickets", Tickets)
 
